@@ -1,0 +1,114 @@
+import Glibc
+
+/// The sockets of one user, all subscribed to that user's changes.
+final class Audience {
+    private static let bufferBytes = 256 << 10
+
+    let count: Int
+    private let server: ServerProcess
+    private var sockets: [Socket] = []
+    private var scanners: [FrameScanner]
+    /// For each socket, the bytes that came too early to be understood, and how many they are.
+    private let kept: Bytes
+    private var keptCounts: [Int]
+    private let buffer = Bytes(capacity: bufferBytes)
+
+    /// Opens the sockets one after the other, each up to its `hello`; their tokens in the poller are 0 and up.
+    init(server: ServerProcess, user: String, count: Int, poller: Poller, isVerifying: Bool = false) throws {
+        self.server = server
+        self.count = count
+        scanners = Array(repeating: FrameScanner(isVerifying: isVerifying), count: count)
+        kept = Bytes(capacity: count * FrameScanner.keptBytesMax)
+        keptCounts = Array(repeating: 0, count: count)
+        let request = Array(Self.upgradeRequest(token: server.signer.token(user: user)).utf8)
+        for number in 0..<count {
+            do {
+                try open(number, request: request)
+                try poller.add(sockets[number], token: number)
+            } catch {
+                try server.explain(BenchError("socket \(number): \(error)"))
+            }
+        }
+    }
+
+    deinit {
+        for socket in sockets { socket.close() }
+    }
+
+    /// Reads once from a socket and says how many events became whole.
+    func receive(_ number: Int) throws -> Int {
+        do {
+            let keptCount = keptCounts[number]
+            let keptStart = kept.start + number * FrameScanner.keptBytesMax
+            if keptCount > 0 { memcpy(buffer.start, keptStart, keptCount) }
+            let room = buffer.capacity - keptCount
+            guard let length = try sockets[number].receive(into: buffer.start + keptCount, count: room) else {
+                return 0
+            }
+            let total = keptCount + length
+            let progress = try scanners[number].take(buffer.start, count: total)
+            let rest = total - progress.consumed
+            precondition(rest <= FrameScanner.keptBytesMax)
+            if rest > 0 { memcpy(keptStart, buffer.start + progress.consumed, rest) }
+            keptCounts[number] = rest
+            if !progress.pong.isEmpty { _ = try sockets[number].send(progress.pong, count: progress.pong.count) }
+            return progress.events
+        } catch {
+            try server.explain(BenchError("socket \(number): \(error)"))
+            return 0
+        }
+    }
+
+    private func open(_ number: Int, request: [UInt8]) throws {
+        let socket = try Socket.connect(port: server.port)
+        sockets.append(socket)
+        guard try socket.send(request, count: request.count) == request.count else {
+            throw BenchError("the upgrade request was not taken")
+        }
+        var received = 0
+        var headLength = 0
+        while headLength == 0 {
+            let room = 4096 - received
+            guard room > 0, let length = try socket.receive(into: buffer.start + received, count: room) else {
+                throw BenchError("no answer to the upgrade request: \(text(received))")
+            }
+            received += length
+            headLength = Self.headLength(buffer.start, count: received)
+        }
+        guard UnsafePointer(buffer.start).starts(with: "HTTP/1.1 101") else {
+            throw BenchError("the upgrade was refused: \(text(received))")
+        }
+        let rest = received - headLength
+        let progress = try scanners[number].take(buffer.start + headLength, count: rest)
+        keptCounts[number] = rest - progress.consumed
+        let keptStart = kept.start + number * FrameScanner.keptBytesMax
+        memcpy(keptStart, buffer.start + headLength + progress.consumed, keptCounts[number])
+        // The socket still waits in `receive`, for at most 10 s a time.
+        for _ in 0..<8 where !scanners[number].isGreeted { _ = try receive(number) }
+        guard scanners[number].isGreeted else { throw BenchError("no hello") }
+        try socket.makeNonBlocking()
+    }
+
+    private func text(_ count: Int) -> String {
+        UnsafePointer(buffer.start).text(count: count)
+    }
+
+    private static func headLength(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
+        guard count >= 4 else { return 0 }
+        for place in 4...count where (bytes + place - 4).starts(with: "\r\n\r\n") { return place }
+        return 0
+    }
+
+    private static func upgradeRequest(token: String) -> String {
+        """
+        GET /?token=\(token) HTTP/1.1\r
+        Host: 127.0.0.1\r
+        Connection: Upgrade\r
+        Upgrade: websocket\r
+        Sec-WebSocket-Version: 13\r
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+        \r
+
+        """
+    }
+}

@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// A room of the house: what it may import is what it lists here, and `TidyTests` holds the sources to it.
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .executable(name: "apus-bench", targets: ["ApusBench"]),
+        .library(name: "ApusCore", targets: ["ApusCore"]),
+        .library(name: "ApusServer", targets: ["ApusServer"]),
+        .library(name: "ApusTesting", targets: ["ApusTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        room("ApusCore", [nioCore]),
+        room("ApusProtocol", ["ApusCore", nioCore]),
+        room("ApusEngine", ["ApusCore", nioCore, logging, lifecycle]),
+        room("ApusSQLite", ["ApusCore", "CSQLite", nioCore]),
+        room("ApusMemory", ["ApusCore", nioCore]),
+        room("ApusAuth", ["ApusCore", crypto, .product(name: "JWTKit", package: "jwt-kit")]),
+        room(
+            "ApusHTTP",
+            ["ApusCore", "ApusProtocol", crypto, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+        room(
+            "ApusServer",
+            [
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusMemory", "ApusAuth", "ApusHTTP", crypto, logging,
+                lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        room("ApusTesting", ["ApusCore", nioCore]),
+        .executableTarget(
+            name: "apus",
+            dependencies: ["ApusServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "ApusBench",
+            dependencies: [
+                crypto, nioCore, nioPosix, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/ApusBench",
+            swiftSettings: strict),
+        tests("CoreTests", ["ApusCore", nioCore]),
+        tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
+        tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
+        tests("TidyTests", []),
+    ]
+)

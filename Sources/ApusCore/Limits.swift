@@ -1,0 +1,39 @@
+/// Every bound a client can meet, in one value; the defaults are the contract's.
+public struct Limits: Sendable {
+    public var bodyBytesMax = 16 << 20
+    /// All request bodies being received at once, over all connections.
+    public var bodiesBytesMax = 512 << 20
+    public var valueBytesMax = 1 << 20
+    public var valueDepthMax = 128
+    public var bulkItemsMax = 10_000
+    public var pageRecordsMax = 1000
+    public var pageRecordsDefault = 100
+    /// A page ends early at this many bytes of values, so that 1,000 records of 1 MiB are never held at once.
+    public var pageBytesMax = 8 << 20
+    public var headerBytesMax = 16 << 10
+    public var urlBytesMax = 8 << 10
+    public var messageBytesMax = 1 << 20
+    public var idempotencyKeyBytesMax = 128
+    /// Bytes of events a socket's client may have left untaken before it counts as slow.
+    public var socketBufferBytesMax = 1 << 20
+    /// Bytes of events one event loop keeps for sockets that are behind, over all owners.
+    public var feedBytesMax = 256 << 20
+    /// Commands waiting for the committer.
+    public var commandsWaitingMax = 16_384
+    /// Bytes of values waiting for the committer.
+    public var commandBytesWaitingMax = 256 << 20
+    /// Reads waiting for a reader.
+    public var readsWaitingMax = 16_384
+    public var connectionsMax = 20_000
+    /// A client's clock may run ahead of ours by this much.
+    public var clockSkewMilliseconds: Int64 = 60_000
+    public var tokenLeewaySeconds: Int64 = 30
+    public var idempotencyLifeSeconds: Int64 = 86_400
+    public var ttlSecondsMax: Int64 = 315_360_000
+    public var requestSecondsMax: Int64 = 30
+    public var idleSecondsMax: Int64 = 75
+    public var heartbeatSeconds: Int64 = 25
+    public var silenceSecondsMax: Int64 = 60
+
+    public init() {}
+}

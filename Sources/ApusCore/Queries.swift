@@ -1,0 +1,103 @@
+/// Live records of a collection in key order.
+public struct ListQuery: Sendable {
+    public var owner: OwnerID
+    public var collection: CollectionName
+    /// Exclusive; `nil` starts at the first key.
+    public var after: RecordKey?
+    public var limit: Int
+
+    public init(owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int) {
+        self.owner = owner
+        self.collection = collection
+        self.after = after
+        self.limit = limit
+    }
+}
+
+/// Records of an owner in the order of their last change, tombstones included.
+public struct ChangesQuery: Sendable {
+    public enum Start: Sendable {
+        /// Every record whose last change was committed at or after this.
+        case committedAtOrAfter(Timestamp)
+        case position(ChangesPosition)
+    }
+
+    public var owner: OwnerID
+    /// `nil` for all of the owner's collections.
+    public var collection: CollectionName?
+    public var start: Start
+    public var limit: Int
+    /// Bytes of values after which a page ends early; ``Limits/pageBytesMax`` unless told.
+    public var bytesMax: Int?
+
+    public init(owner: OwnerID, collection: CollectionName?, start: Start, limit: Int, bytesMax: Int? = nil) {
+        self.owner = owner
+        self.collection = collection
+        self.start = start
+        self.limit = limit
+        self.bytesMax = bytesMax
+    }
+}
+
+/// How far a reader of changes has come.
+public struct ChangesPosition: Hashable, Sendable {
+    /// The last change seen.
+    public var after: SequenceNumber
+    /// Up to here tombstones were already purged when this reader started from nothing, so their loss is none to it.
+    public var baseline: SequenceNumber
+
+    public init(after: SequenceNumber, baseline: SequenceNumber) {
+        self.after = after
+        self.baseline = baseline
+    }
+
+    /// Whether tombstones this reader has not seen were purged meanwhile.
+    public func isBehind(horizon: SequenceNumber) -> Bool {
+        after < horizon && baseline < horizon
+    }
+}
+
+public struct RecordPage: Sendable {
+    public var records: [Record]
+    public var hasMore: Bool
+
+    public init(records: [Record], hasMore: Bool) {
+        self.records = records
+        self.hasMore = hasMore
+    }
+}
+
+public struct ChangesPage: Sendable {
+    public var records: [Record]
+    /// Where to go on: past the last record if there are more, otherwise past the owner's last change.
+    public var reached: ChangesPosition
+    public var hasMore: Bool
+
+    public init(records: [Record], reached: ChangesPosition, hasMore: Bool) {
+        self.records = records
+        self.reached = reached
+        self.hasMore = hasMore
+    }
+}
+
+public struct CollectionCount: Hashable, Sendable {
+    public var collection: CollectionName
+    /// Live records.
+    public var count: Int
+
+    public init(collection: CollectionName, count: Int) {
+        self.collection = collection
+        self.count = count
+    }
+}
+
+/// An owner's place in its own history.
+public struct OwnerState: Hashable, Sendable {
+    public var lastSequence = SequenceNumber.zero
+    /// Commit time of `lastSequence`.
+    public var lastCommittedAt = Timestamp(milliseconds: 0)
+    /// The newest change whose tombstone was purged; positions before it cannot be served.
+    public var purgedThrough = SequenceNumber.zero
+
+    public init() {}
+}

@@ -1,0 +1,138 @@
+/// Called exactly once, on a thread of the engine's; it must not block.
+public typealias Completion<Answer> = @Sendable (Result<Answer, ApusError>) -> Void
+
+/// What a transport may ask of the engine. Every policy is behind it: a transport only speaks the wire language.
+public protocol SyncService: Sendable {
+    var epoch: Epoch { get }
+    var limits: Limits { get }
+    func now() -> Timestamp
+
+    // MARK: Admission, answered at once
+
+    /// Whether the token behind `principal` still stands.
+    ///
+    /// - Throws: `token-expired`, `token-revoked`.
+    func checkStanding(of principal: Principal) throws(ApusError)
+
+    /// Whether the token behind `principal` still stands, and its user may ask once more now.
+    ///
+    /// - Throws: `token-expired`, `token-revoked`, `rate-limited`.
+    func admit(_ principal: Principal) throws(ApusError)
+
+    /// Whether `principal` may read and write what belongs to `owner`.
+    ///
+    /// - Throws: `forbidden`.
+    func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError)
+
+    /// Whether an administrator's address may ask once more now.
+    ///
+    /// - Throws: `rate-limited`.
+    func admitAdministrator(from address: String) throws(ApusError)
+
+    /// Counts a refusal for the audit log.
+    func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin)
+
+    // MARK: Data
+
+    /// Answers after the commit is durable; in the order of the commits, which is the order of the calls.
+    func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>)
+
+    /// - Throws: in the answer, `not-found` when nothing live is there.
+    func record(at address: RecordAddress, then: @escaping Completion<Record>)
+    func list(_ query: ListQuery, then: @escaping Completion<RecordPage>)
+
+    /// - Throws: in the answer, `resync-required` when the position is behind the purge horizon.
+    func changes(_ query: ChangesQuery, then: @escaping Completion<ChangesPage>)
+    func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>)
+    func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>)
+
+    // MARK: Users and tokens
+
+    func issueToken(_ request: TokenRequest, then: @escaping Completion<IssuedToken>)
+
+    /// Revokes every token of the user and issues one. `not-found` for an unknown user.
+    func rotateTokens(
+        of user: OwnerID, ttlSeconds: Int64?, origin: RequestOrigin, then: @escaping Completion<IssuedToken>)
+
+    /// Idempotent. `expiresAt` is when the token would have ended, if the caller knows.
+    func revokeToken(_ id: String, expiresAt: Timestamp?, origin: RequestOrigin, then: @escaping Completion<Void>)
+
+    /// `not-found` for a user who was neither made here nor ever wrote.
+    func revokeTokens(of user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>)
+
+    /// Revokes every token of the user, soft-deletes the user's records and forgets the user.
+    func deleteUser(_ user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>)
+    func user(_ id: OwnerID, then: @escaping Completion<UserDetail>)
+    func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>)
+
+    // MARK: Feed and health
+
+    /// Everything that happens from now on is told to `observer`, which lives as long as the engine.
+    func attach(_ observer: any FeedObserver)
+    func health(then: @escaping Completion<HealthReport>)
+}
+
+/// Who is told of changes: a transport that fans them out.
+public protocol FeedObserver: Sendable {
+    /// The changes of one commit, in order. Called on the committer's thread in commit order, after the commit is
+    /// durable and before its writers are answered; must return at once.
+    func publish(_ changes: [Change])
+
+    /// Called before the administrator who revoked is answered.
+    func revoked(_ revocation: Revocation)
+}
+
+public struct TokenRequest: Sendable {
+    public var user: OwnerID
+    public var displayName: String?
+    public var claims: JSONText?
+    public var ttlSeconds: Int64?
+    public var origin: RequestOrigin
+
+    public init(user: OwnerID, displayName: String?, claims: JSONText?, ttlSeconds: Int64?, origin: RequestOrigin) {
+        self.user = user
+        self.displayName = displayName
+        self.claims = claims
+        self.ttlSeconds = ttlSeconds
+        self.origin = origin
+    }
+}
+
+public struct IssuedToken: Sendable {
+    public var user: User
+    public var grant: TokenGrant
+    public var isNewUser: Bool
+
+    public init(user: User, grant: TokenGrant, isNewUser: Bool) {
+        self.user = user
+        self.grant = grant
+        self.isNewUser = isNewUser
+    }
+}
+
+public struct UserDetail: Sendable {
+    public var user: User
+    public var usage: OwnerUsage
+    public var tokens: [TokenGrant]
+
+    public init(user: User, usage: OwnerUsage, tokens: [TokenGrant]) {
+        self.user = user
+        self.usage = usage
+        self.tokens = tokens
+    }
+}
+
+public struct HealthReport: Sendable {
+    public var storage: StorageDescription
+    public var storageBytes: Int
+    public var startedAt: Timestamp
+    /// Set when the storage does not take writes.
+    public var fault: ApusError?
+
+    public init(storage: StorageDescription, storageBytes: Int, startedAt: Timestamp, fault: ApusError?) {
+        self.storage = storage
+        self.storageBytes = storageBytes
+        self.startedAt = startedAt
+        self.fault = fault
+    }
+}

@@ -1,0 +1,126 @@
+import ApusCore
+import Logging
+import Synchronization
+
+/// The one thread that writes: it takes everything that waits, decides it in one transaction, commits once for all,
+/// tells the observers, and only then answers.
+///
+/// After a disk error it acknowledges nothing more: a later fsync that succeeds says nothing about what an earlier one
+/// lost.
+final class Committer: Sendable {
+    private let mailbox: Mailbox<Command>
+    private let context: CommitContext
+    private let thread: Mutex<WorkerThread?> = Mutex(nil)
+    private let latched: Mutex<ApusError?> = Mutex(nil)
+
+    /// Items decided in one transaction: enough to share an fsync, few enough to keep its answers quick.
+    private static let batchItemsMax = 4096
+    private static let batchBytesMax = 32 << 20
+
+    init(writer: sending any StorageWriter, context: CommitContext) {
+        mailbox = Mailbox(
+            countMax: context.settings.limits.commandsWaitingMax,
+            costMax: context.settings.limits.commandBytesWaitingMax)
+        self.context = context
+        let writer = SendOnce(writer)
+        thread.withLock { thread in
+            thread = WorkerThread { [self] in run(writer.value) }
+        }
+    }
+
+    /// Set once the disk has failed.
+    var fault: ApusError? { latched.withLock { $0 } }
+
+    /// Puts `command` at the end of the queue; when it is full, fails it at once.
+    func submit(_ command: Command) {
+        guard mailbox.offer(command, cost: command.cost) else {
+            command.fail(.overloaded("the write queue"))
+            return
+        }
+    }
+
+    /// Finishes what was accepted, leaves the files whole, and returns.
+    func stop() {
+        mailbox.close()
+        let running = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        running?.join()
+    }
+
+    private func run(_ writer: any StorageWriter) {
+        while let commands = mailbox.take(upTo: Self.batchItemsMax, costMax: Self.batchBytesMax) {
+            var rest = commands[...]
+            while let first = rest.first {
+                let group = first.isWrite ? rest.prefix { $0.isWrite } : rest.prefix(1)
+                rest = rest.dropFirst(group.count)
+                commit(group, with: writer)
+            }
+            do throws(ApusError) {
+                try writer.maintain()
+            } catch {
+                latch(error)
+            }
+        }
+        writer.close()
+    }
+
+    private func commit(_ commands: ArraySlice<Command>, with writer: any StorageWriter) {
+        if let fault {
+            for command in commands { command.fail(fault) }
+            return
+        }
+        do throws(ApusError) {
+            let outcome = try writer.transaction { (transaction) throws(ApusError) -> CommitOutcome in
+                try Command.decide(commands, in: transaction, context: context)
+            }
+            if !outcome.changes.isEmpty { context.observers.publish(outcome.changes) }
+            for revocation in outcome.revocations { context.take(revocation) }
+            for answer in outcome.answers { answer() }
+        } catch {
+            latch(error)
+            for command in commands { command.fail(error) }
+        }
+    }
+
+    private func latch(_ error: ApusError) {
+        guard error.code == .storageUnavailable else { return }
+        latched.withLock { $0 = $0 ?? error }
+        context.logger.critical(
+            "the storage failed; no write is taken until the server is restarted",
+            metadata: ["cause": "\(error.cause ?? error.message)"])
+    }
+}
+
+/// What one transaction decided: whom to tell once it is durable.
+struct CommitOutcome {
+    var changes: [Change] = []
+    var revocations: [Revocation] = []
+    var answers: [@Sendable () -> Void] = []
+}
+
+/// What every commit needs besides its commands.
+struct CommitContext: Sendable {
+    let settings: EngineSettings
+    let clock: any WallClock
+    let revocations: RevocationList
+    let observers: Observers
+    let makeTokenID: @Sendable () -> String
+    let logger: Logger
+
+    /// Makes a committed revocation take effect.
+    func take(_ revocation: Revocation) {
+        revocations.insert(revocation)
+        observers.revoked(revocation)
+    }
+}
+
+/// Hands a value that is not `Sendable` to the one thread that will own it.
+struct SendOnce<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}

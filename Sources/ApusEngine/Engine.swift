@@ -1,0 +1,258 @@
+public import ApusCore
+public import Logging
+public import ServiceLifecycle
+
+/// The heart: every policy, one committer, a few readers, and the feed of changes.
+///
+/// It works from the moment it is made; run ``services`` to have it swept and, in the end, stopped in order.
+public final class Engine: SyncService {
+    private let storage: any StorageBackend
+    private let settings: EngineSettings
+    private let clock: any WallClock
+    private let startedAt: Timestamp
+    private let committer: Committer
+    private let readers: ReaderPool
+    private let revocations: RevocationList
+    private let observers = Observers()
+    private let users: RateLimiter
+    private let administrators: RateLimiter
+    private let refusals = RefusalTally()
+    private let logger: Logger
+    private let started = ContinuousClock.now
+
+    private static let readerCount = 2
+
+    /// Opens the storage's writer and readers and loads the revocations.
+    ///
+    /// - Throws: what the storage throws.
+    public init(
+        storage: any StorageBackend, settings: EngineSettings, clock: any WallClock = SystemClock(),
+        makeTokenID: @escaping @Sendable () -> String = Engine.randomTokenID, logger: Logger
+    ) throws(ApusError) {
+        self.storage = storage
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+        startedAt = clock.now()
+        users = RateLimiter(perMinute: settings.rateLimitPerMinute)
+        administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
+        let writer = try storage.openWriter()
+        revocations = RevocationList(tokens: try writer.revocations(), cutoffs: try writer.cutoffs())
+        var opened: [any StorageReader] = []
+        for _ in 0..<Self.readerCount { opened.append(try storage.openReader()) }
+        readers = ReaderPool(readers: opened, waitingMax: settings.limits.readsWaitingMax)
+        committer = Committer(
+            writer: writer,
+            context: CommitContext(
+                settings: settings, clock: clock, revocations: revocations, observers: observers,
+                makeTokenID: makeTokenID, logger: logger))
+    }
+
+    /// What must run beside the engine, in the order to start them: the engine's own end comes last.
+    public var services: [any Service] {
+        [
+            EngineEnd(engine: self),
+            Sweeper(committer: committer, refusals: refusals, settings: settings, clock: clock, logger: logger),
+        ]
+    }
+
+    /// Finishes every write and read that was accepted, checkpoints, and lets go of the storage.
+    public func stop() {
+        committer.stop()
+        readers.stop()
+    }
+
+    /// 128 random bits in hex.
+    public static let randomTokenID: @Sendable () -> String = {
+        var generator = SystemRandomNumberGenerator()
+        let bits = UInt128(generator.next()) << 64 | UInt128(generator.next())
+        let hex = String(bits, radix: 16)
+        return String(repeating: "0", count: 32 - hex.count) + hex
+    }
+}
+
+/// Stops the engine when everything that uses it has stopped.
+private struct EngineEnd: Service {
+    let engine: Engine
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        engine.stop()
+    }
+}
+
+// MARK: - Admission
+
+extension Engine {
+    public var epoch: Epoch { storage.description.epoch }
+    public var limits: Limits { settings.limits }
+
+    public func now() -> Timestamp { clock.now() }
+
+    public func checkStanding(of principal: Principal) throws(ApusError) {
+        guard clock.now() <= principal.expiresAt.advanced(bySeconds: limits.tokenLeewaySeconds) else {
+            throw ApusError(.tokenExpired, "the token has expired")
+        }
+        guard !revocations.revokes(principal) else { throw ApusError(.tokenRevoked, "the token was revoked") }
+    }
+
+    public func admit(_ principal: Principal) throws(ApusError) {
+        try checkStanding(of: principal)
+        try users.admit(principal.user.text, at: ContinuousClock.now - started)
+    }
+
+    public func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError) {
+        guard principal.user == owner else {
+            throw ApusError(.forbidden, "the token speaks for another user")
+        }
+    }
+
+    public func admitAdministrator(from address: String) throws(ApusError) {
+        try administrators.admit(address, at: ContinuousClock.now - started)
+    }
+
+    public func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
+        refusals.note(error.code, of: action, origin: origin, at: clock.now())
+    }
+
+    public func attach(_ observer: any FeedObserver) {
+        observers.attach(observer)
+    }
+}
+
+// MARK: - Data
+
+extension Engine {
+    public func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
+        committer.submit(.write(request, then))
+    }
+
+    public func record(at address: RecordAddress, then: @escaping Completion<Record>) {
+        readers.read(then: then) { [clock] reader throws(ApusError) in
+            guard let record = try reader.record(at: address), record.isLive(at: clock.now()) else {
+                throw ApusError(.notFound, "there is no such record")
+            }
+            return record
+        }
+    }
+
+    public func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) {
+        readers.read(then: then) { [clock, limits] reader throws(ApusError) in
+            try reader.records(
+                owner: query.owner, collection: query.collection, after: query.after, limit: query.limit,
+                bytesMax: limits.pageBytesMax, liveAt: clock.now())
+        }
+    }
+
+    public func changes(_ query: ChangesQuery, then: @escaping Completion<ChangesPage>) {
+        readers.read(then: then) { [clock, limits] reader throws(ApusError) in
+            // The state is read before the search, so that what is committed in between comes after it.
+            let state = try reader.ownerState(query.owner)
+            var position: ChangesPosition
+            let startsAfresh: Bool
+            switch query.start {
+            case .committedAtOrAfter(let moment):
+                let first = try reader.firstChange(owner: query.owner, committedAtOrAfter: moment)
+                let after = first.map { SequenceNumber($0.rawValue - 1) } ?? state.lastSequence
+                position = ChangesPosition(after: after, baseline: .zero)
+                startsAfresh = true
+            case .position(let given):
+                position = given
+                startsAfresh = given.after == .zero
+            }
+            var page = try reader.changes(
+                owner: query.owner, collection: query.collection, after: position.after, limit: query.limit,
+                bytesMax: query.bytesMax ?? limits.pageBytesMax, liveAt: clock.now())
+            let horizon = page.reached.baseline
+            if startsAfresh { position.baseline = max(position.baseline, horizon) }
+            guard !position.isBehind(horizon: horizon) else {
+                throw ApusError(.resyncRequired, "deletions after this position are forgotten; start again without it")
+            }
+            page.reached.baseline = position.baseline
+            return page
+        }
+    }
+
+    public func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) {
+        readers.read(then: then) { [clock] reader throws(ApusError) in
+            try reader.collections(owner: owner, liveAt: clock.now())
+        }
+    }
+
+    public func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>) {
+        readers.read(then: then) { reader throws(ApusError) in try reader.ownerState(owner) }
+    }
+
+    public func health(then: @escaping Completion<HealthReport>) {
+        let fault = committer.fault
+        readers.read(then: then) { [storage, startedAt] reader throws(ApusError) in
+            _ = try reader.users(after: nil, limit: 1)
+            return HealthReport(
+                storage: storage.description, storageBytes: storage.bytesStored(), startedAt: startedAt, fault: fault)
+        }
+    }
+}
+
+// MARK: - Users and tokens
+
+extension Engine {
+    public func issueToken(_ request: TokenRequest, then: @escaping Completion<IssuedToken>) {
+        committer.submit(.alone(IssueToken(request: request, then: then)))
+    }
+
+    public func rotateTokens(
+        of user: OwnerID, ttlSeconds: Int64?, origin: RequestOrigin, then: @escaping Completion<IssuedToken>
+    ) {
+        committer.submit(.alone(RotateTokens(user: user, ttlSeconds: ttlSeconds, origin: origin, then: then)))
+    }
+
+    public func revokeToken(
+        _ id: String, expiresAt: Timestamp?, origin: RequestOrigin, then: @escaping Completion<Void>
+    ) {
+        committer.submit(.alone(RevokeToken(tokenID: id, expiresAt: expiresAt, origin: origin, then: then)))
+    }
+
+    public func revokeTokens(of user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>) {
+        committer.submit(.alone(RevokeUser(user: user, action: "user.revoke", origin: origin, then: then)))
+    }
+
+    public func deleteUser(_ user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>) {
+        let revoke = RevokeUser(user: user, action: "user.delete", origin: origin) { [self] revoked in
+            guard case .success = revoked else { return then(revoked) }
+            ownerState(user) { [self] state in
+                switch state {
+                case .success(let state): erase(user, after: .zero, through: state.lastSequence, then: then)
+                case .failure(let error): then(.failure(error))
+                }
+            }
+        }
+        committer.submit(.alone(revoke))
+    }
+
+    private func erase(
+        _ user: OwnerID, after: SequenceNumber, through: SequenceNumber, then: @escaping Completion<Void>
+    ) {
+        let part = EraseUser(user: user, after: after, through: through) { [self] erased in
+            switch erased {
+            case .success(.some(let reached)): erase(user, after: reached, through: through, then: then)
+            case .success(.none): then(.success(()))
+            case .failure(let error): then(.failure(error))
+            }
+        }
+        committer.submit(.alone(part))
+    }
+
+    public func user(_ id: OwnerID, then: @escaping Completion<UserDetail>) {
+        readers.read(then: then) { [clock] reader throws(ApusError) in
+            guard let user = try reader.user(id) else { throw ApusError.unknownUser }
+            let now = clock.now()
+            return UserDetail(
+                user: user, usage: try reader.usage(owner: id, liveAt: now),
+                tokens: try reader.tokens(user: id, expiringAfter: now, limit: 100))
+        }
+    }
+
+    public func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>) {
+        readers.read(then: then) { reader throws(ApusError) in try reader.users(after: after, limit: limit) }
+    }
+}

@@ -1,0 +1,49 @@
+import ApusCore
+import NIOCore
+import NIOHTTP1
+
+/// From a token to an admitted principal: remembered tokens at once, others after a task has verified them.
+struct Authentication {
+    let context: HTTPContext
+    let lane: Lane
+
+    /// `then` is called on the event loop, at once or later.
+    func admit(_ token: String, then: @escaping (Result<Principal, ApusError>) -> Void) {
+        if let principal = context.auth.remembered(token) {
+            then(admitted(principal))
+            return
+        }
+        let bound = NIOLoopBound(then, eventLoop: lane.loop)
+        let auth = context.auth
+        Task { [context, lane] in
+            let verified: Result<Principal, ApusError>
+            do throws(ApusError) {
+                verified = .success(try await auth.verify(token))
+            } catch {
+                verified = .failure(error)
+            }
+            lane.post {
+                let result = verified.flatMap { Authentication(context: context, lane: lane).admitted($0) }
+                bound.value(result)
+            }
+        }
+    }
+
+    private func admitted(_ principal: Principal) -> Result<Principal, ApusError> {
+        do throws(ApusError) {
+            try context.service.admit(principal)
+            return .success(principal)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// The token of an `Authorization: Bearer` header.
+    static func bearer(_ headers: HTTPHeaders) -> String? {
+        guard let value = headers.first(name: "Authorization") else { return nil }
+        let scheme = value.utf8.prefix(7)
+        guard scheme.count == 7, String(Substring(scheme)).lowercased() == "bearer " else { return nil }
+        let token = value.dropFirst(7).drop { $0 == " " }
+        return token.isEmpty ? nil : String(token)
+    }
+}

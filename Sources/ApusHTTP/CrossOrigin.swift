@@ -1,0 +1,27 @@
+import NIOHTTP1
+
+/// Cross-origin requests from browsers (the Fetch standard's CORS protocol), for listed origins only.
+enum CrossOrigin {
+    private static let requestHeaders =
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Conflict-Field, X-Conflict-Policy"
+    private static let exposedHeaders = "ETag, Retry-After, X-Request-Id"
+
+    /// Lets a listed origin read the answer; others get the answer without leave to read it.
+    static func addHeaders(for request: HTTPRequestHead, allowed: [String], to headers: inout HTTPHeaders) {
+        guard !allowed.isEmpty else { return }
+        headers.add(name: "Vary", value: "Origin")
+        guard let origin = request.headers.first(name: "Origin"), allowed.contains(origin) else { return }
+        headers.add(name: "Access-Control-Allow-Origin", value: origin)
+        headers.add(name: "Access-Control-Expose-Headers", value: exposedHeaders)
+    }
+
+    /// The answer to `OPTIONS`, also when it asks on a page's behalf.
+    static func preflight(_ request: HTTPRequestHead, allow: (name: String, value: String)) -> HTTPReply {
+        var reply = HTTPReply(status: .noContent, headers: [allow])
+        guard request.headers.contains(name: "Access-Control-Request-Method") else { return reply }
+        reply.headers.append(("Access-Control-Allow-Methods", allow.value))
+        reply.headers.append(("Access-Control-Allow-Headers", requestHeaders))
+        reply.headers.append(("Access-Control-Max-Age", "600"))
+        return reply
+    }
+}

@@ -1,0 +1,252 @@
+import ApusCore
+import ApusProtocol
+import Crypto
+import NIOCore
+import NIOHTTP1
+
+/// Records over REST.
+enum DataRoutes {
+    static let all: [Route] = [
+        Route(method: .POST, pattern: "/v1/data", access: .user, takesBody: true, handle: upsert),
+        Route(method: .POST, pattern: "/v1/data/bulk", access: .user, takesBody: true, handle: bulk),
+        Route(method: .GET, pattern: "/v1/data/{user}", access: .user, handle: listOwner),
+        Route(method: .GET, pattern: "/v1/data/{user}/{collection}", access: .user, handle: listCollection),
+        Route(method: .GET, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: read),
+        Route(method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, takesBody: true, handle: put),
+        Route(method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: delete),
+        Route(method: .GET, pattern: "/v1/collections/{user}", access: .user, handle: collections),
+    ]
+}
+
+// MARK: - Writes
+
+extension DataRoutes {
+    private static func upsert(_ exchange: Exchange) throws(ApusError) {
+        try exchange.requireJSON()
+        var body = try WriteBody.single(
+            exchange.body, policy: try exchange.conflictPolicy(), limits: exchange.service.limits)
+        let precondition = try exchange.precondition()
+        body.items = body.items.map { item in
+            item.map { item in
+                var item = item
+                item.precondition = precondition
+                return item
+            }
+        }
+        try write(exchange, body, isBulk: false)
+    }
+
+    private static func bulk(_ exchange: Exchange) throws(ApusError) {
+        try exchange.requireJSON()
+        let body = try WriteBody.bulk(
+            exchange.body, policy: try exchange.conflictPolicy(), limits: exchange.service.limits)
+        try write(exchange, body, isBulk: true)
+    }
+
+    private static func put(_ exchange: Exchange) throws(ApusError) {
+        try exchange.requireJSON()
+        let limits = exchange.service.limits
+        let address = try exchange.recordAddress()
+        let value = try JSONText(parsing: exchange.body, depthMax: limits.valueDepthMax)
+        guard value.byteCount <= limits.valueBytesMax else { throw .valueTooLarge(value.byteCount, limits: limits) }
+        let item = WriteItem(
+            collection: address.collection, key: address.key, operation: .set(value, try expiry(exchange)),
+            updatedAt: try exchange.time("updated_at"), policy: try exchange.conflictPolicy(),
+            precondition: try exchange.precondition())
+        try write(exchange, WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true), isBulk: false)
+    }
+
+    private static func delete(_ exchange: Exchange) throws(ApusError) {
+        let address = try exchange.recordAddress()
+        let item = WriteItem(
+            collection: address.collection, key: address.key, operation: .delete,
+            updatedAt: try exchange.time("updated_at"), policy: try exchange.conflictPolicy(),
+            precondition: try exchange.precondition())
+        try write(exchange, WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true), isBulk: false)
+    }
+
+    private static func expiry(_ exchange: Exchange) throws(ApusError) -> Expiry {
+        let expiresAt = try exchange.time("expires_at")
+        guard let text = try exchange.target.parameter("ttl_seconds") else {
+            return expiresAt.map { .at($0) } ?? .never
+        }
+        guard expiresAt == nil else { throw ApusError(.badParameter, "give ttl_seconds or expires_at, not both") }
+        guard let seconds = Int64(text), 1...exchange.service.limits.ttlSecondsMax ~= seconds else {
+            throw ApusError(
+                .badParameter, "ttl_seconds must be a whole number from 1 to \(exchange.service.limits.ttlSecondsMax)")
+        }
+        return .afterSeconds(seconds)
+    }
+
+    private static func write(_ exchange: Exchange, _ body: WriteBody, isBulk: Bool) throws(ApusError) {
+        guard let principal = exchange.principal else { throw ApusError(.unauthenticated, "a token is needed") }
+        try exchange.service.authorize(principal, for: body.owner)
+        let request = WriteRequest(
+            owner: body.owner, items: body.items, isAtomic: body.isAtomic, isBulk: isBulk,
+            idempotency: try claim(exchange, isBulk: isBulk), origin: exchange.origin)
+        exchange.service.write(
+            request,
+            then: exchange.answer { answer, exchange throws(ApusError) in
+                try reply(answer, isBulk: isBulk, requestID: exchange.requestID)
+            })
+    }
+
+    private static func reply(
+        _ answer: WriteAnswer, isBulk: Bool, requestID: String
+    ) throws(ApusError) -> HTTPReply {
+        switch answer {
+        case .replayed(let body):
+            return HTTPReply(status: .ok, headers: [("Idempotency-Replayed", "true")], body: body)
+        case .decided(let results):
+            var reply = HTTPReply(status: .ok, body: encode(results, isBulk: isBulk, requestID: requestID))
+            if !isBulk, case .applied(let record)? = results.first {
+                reply.headers.append(("ETag", Exchange.tag(record.sequence)))
+            }
+            return reply
+        }
+    }
+
+    private static func encode(_ results: [WriteResult], isBulk: Bool, requestID: String) -> ByteBuffer {
+        var body = ByteBuffer()
+        if isBulk {
+            body.writeBulkAnswer(results, requestID: requestID)
+        } else if let result = results.first {
+            body.writeResult(result, requestID: requestID)
+        }
+        return body
+    }
+
+    private static func claim(_ exchange: Exchange, isBulk: Bool) throws(ApusError) -> IdempotencyClaim? {
+        guard let key = exchange.header("Idempotency-Key") else { return nil }
+        let bytesMax = exchange.service.limits.idempotencyKeyBytesMax
+        guard 1...bytesMax ~= key.utf8.count else {
+            throw ApusError(.badParameter, "Idempotency-Key must be 1 to \(bytesMax) bytes")
+        }
+        var digest = SHA256()
+        for part in [
+            exchange.head.method.rawValue, exchange.head.uri, exchange.header("X-Conflict-Policy") ?? "",
+            exchange.header("X-Conflict-Field") ?? "", exchange.header("If-Match") ?? "",
+            exchange.header("If-None-Match") ?? "",
+        ] {
+            digest.update(data: Array(part.utf8) + [0])
+        }
+        exchange.body.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
+        let requestID = exchange.requestID
+        return IdempotencyClaim(key: key, fingerprint: Array(digest.finalize())) { answer in
+            guard case .decided(let results) = answer else { return ByteBuffer() }
+            return encode(results, isBulk: isBulk, requestID: requestID)
+        }
+    }
+}
+
+// MARK: - Reads
+
+extension DataRoutes {
+    private static func read(_ exchange: Exchange) throws(ApusError) {
+        let precondition = try exchange.precondition()
+        exchange.service.record(
+            at: try exchange.recordAddress(),
+            then: exchange.answer { record, _ in
+                let tag = ("ETag", Exchange.tag(record.sequence))
+                switch precondition {
+                case .absent: return HTTPReply(status: .notModified, headers: [tag])
+                case .sequenceNotIn(let known) where known.contains(record.sequence):
+                    return HTTPReply(status: .notModified, headers: [tag])
+                case .none, .present, .sequenceIn, .sequenceNotIn: break
+                }
+                var reply = HTTPReply.json { body in
+                    body.writeStaticString("{\"data\":")
+                    body.writeRecord(record)
+                    body.writeStaticString("}")
+                }
+                reply.headers.append(tag)
+                return reply
+            })
+    }
+
+    private static func listCollection(_ exchange: Exchange) throws(ApusError) {
+        let owner = try exchange.owner()
+        let collection: CollectionName = try exchange.name(1)
+        if try exchange.target.parameter("updated_since") != nil {
+            return try listChanges(exchange, owner, collection)
+        }
+        let scope = ["keys", owner.text, collection.text]
+        var after: RecordKey?
+        if let cursor = try exchange.target.parameter("cursor") {
+            switch try exchange.openCursor(cursor, scopes: [scope, changesScope(owner, collection)]) {
+            case .key(let key): after = key
+            case .changes: return try listChanges(exchange, owner, collection)
+            case .user: throw ApusError(.badCursor, "the cursor is not one that was given for this list")
+            }
+        }
+        let query = ListQuery(owner: owner, collection: collection, after: after, limit: try exchange.limit())
+        exchange.service.list(
+            query,
+            then: exchange.answer { page, exchange in
+                let last = page.hasMore ? page.records.last : nil
+                let cursor = last.map { exchange.context.cursors.seal(.key($0.address.key), scope: scope) }
+                return .json { $0.writePage(page.records, nextCursor: cursor, hasMore: page.hasMore) }
+            })
+    }
+
+    private static func listOwner(_ exchange: Exchange) throws(ApusError) {
+        try listChanges(exchange, try exchange.owner(), nil)
+    }
+
+    /// Changes from a time, from a cursor (as `cursor` or as `updated_since`), or from the beginning.
+    private static func listChanges(
+        _ exchange: Exchange, _ owner: OwnerID, _ collection: CollectionName?
+    ) throws(ApusError) {
+        let scope = changesScope(owner, collection)
+        var start = ChangesQuery.Start.position(ChangesPosition(after: .zero, baseline: .zero))
+        let since = try exchange.target.parameter("updated_since")
+        let cursor = try exchange.target.parameter("cursor")
+        if let moment = since.flatMap({ Timestamp($0) }), cursor == nil {
+            start = .committedAtOrAfter(moment)
+        } else if let text = cursor ?? since {
+            guard case .changes(let position) = try exchange.openCursor(text, scopes: [scope]) else {
+                throw ApusError(.badCursor, "the cursor is not one that was given for this list")
+            }
+            start = .position(position)
+        }
+        let query = ChangesQuery(owner: owner, collection: collection, start: start, limit: try exchange.limit())
+        exchange.service.changes(
+            query,
+            then: exchange.answer { page, exchange in
+                let cursor = exchange.context.cursors.seal(.changes(page.reached), scope: scope)
+                return .json { $0.writePage(page.records, nextCursor: cursor, hasMore: page.hasMore) }
+            })
+    }
+
+    private static func changesScope(_ owner: OwnerID, _ collection: CollectionName?) -> [String] {
+        ["changes", owner.text] + (collection.map { [$0.text] } ?? [])
+    }
+
+    private static func collections(_ exchange: Exchange) throws(ApusError) {
+        exchange.service.collections(
+            of: try exchange.owner(),
+            then: exchange.answer { collections, _ in
+                .json { body in
+                    body.writeStaticString("{\"data\":")
+                    body.writeJSONArray(collections) { body, collection in
+                        body.writeStaticString("{\"collection\":")
+                        body.writeJSON(collection.collection.text)
+                        body.writeStaticString(",\"count\":")
+                        body.writeDecimal(Int64(collection.count))
+                        body.writeStaticString("}")
+                    }
+                    body.writeStaticString("}")
+                }
+            })
+    }
+}
+
+extension Exchange {
+    /// Opens a cursor that belongs to one of `scopes`.
+    func openCursor(_ text: String, scopes: [[String]]) throws(ApusError) -> CursorSealer.Cursor {
+        for scope in scopes.dropLast() {
+            if let cursor = try? context.cursors.open(text, scope: scope) { return cursor }
+        }
+        return try context.cursors.open(text, scope: scopes.last ?? [])
+    }
+}

@@ -1,0 +1,114 @@
+import ApusCore
+import NIOCore
+import NIOHTTP1
+
+/// One request and the way to answer it, once, on its event loop.
+final class Exchange {
+    let context: HTTPContext
+    let head: HTTPRequestHead
+    let requestID: String
+    /// The client's own address, behind trusted proxies.
+    let address: String
+    /// Whose token it is; set before a user's route is called.
+    var principal: Principal?
+    /// Set, with the parameters, before a route is called.
+    var target = RequestTarget.root
+    var parameters: [String] = []
+    private(set) var body = ByteBuffer()
+
+    private let lane: Lane
+    private var finish: ((HTTPReply) -> Void)?
+
+    init(
+        context: HTTPContext, head: HTTPRequestHead, requestID: String, address: String, lane: Lane,
+        finish: @escaping (HTTPReply) -> Void
+    ) {
+        self.context = context
+        self.head = head
+        self.requestID = requestID
+        self.address = address
+        self.lane = lane
+        self.finish = finish
+    }
+
+    func append(_ part: ByteBuffer) {
+        if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
+    }
+
+    /// Sends the answer; a second one is dropped.
+    func reply(_ reply: HTTPReply) {
+        finish?(reply)
+        finish = nil
+    }
+
+    func fail(_ error: ApusError) {
+        if error.cause != nil { context.log(error, requestID: requestID) }
+        reply(.problem(error, requestID: requestID))
+    }
+
+    /// Drops the answer: nobody waits for it any more.
+    func abandon() {
+        finish = nil
+    }
+
+    /// A completion for the engine: hops back to the event loop, once for all answers of a batch, and replies there.
+    func answer<Answer: Sendable>(
+        _ encode: @escaping @Sendable (Answer, Exchange) throws(ApusError) -> HTTPReply
+    ) -> Completion<Answer> {
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        return { [lane] result in
+            lane.post {
+                let exchange = bound.value
+                do throws(ApusError) {
+                    exchange.reply(try encode(try result.get(), exchange))
+                } catch {
+                    exchange.fail(error)
+                }
+            }
+        }
+    }
+
+    /// Answers with what `body` makes in a task, for the rare paths that must wait.
+    func answer<Given: Sendable>(
+        awaiting body: @escaping @Sendable (Given) async throws(ApusError) -> HTTPReply
+    ) -> Completion<Given> {
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        return { [lane] result in
+            Task {
+                let reply: Result<HTTPReply, ApusError>
+                do throws(ApusError) {
+                    reply = .success(try await body(try result.get()))
+                } catch {
+                    reply = .failure(error)
+                }
+                lane.post {
+                    switch reply {
+                    case .success(let reply): bound.value.reply(reply)
+                    case .failure(let error): bound.value.fail(error)
+                    }
+                }
+            }
+        }
+    }
+
+    var service: any SyncService { context.service }
+
+    /// Who asks, for the audit log.
+    var origin: RequestOrigin {
+        RequestOrigin(actor: principal.map { "user:\($0.user)" } ?? "admin", ip: address, requestID: requestID)
+    }
+
+    func header(_ name: String) -> String? { head.headers.first(name: name) }
+}
+
+/// What every request needs; one for all event loops.
+struct HTTPContext: Sendable {
+    let service: any SyncService
+    let auth: any AuthProvider
+    let settings: HTTPSettings
+    let cursors: CursorSealer
+    let hub: FeedHub
+    let log: @Sendable (ApusError, _ requestID: String) -> Void
+
+    func log(_ error: ApusError, requestID: String) { log(error, requestID) }
+}

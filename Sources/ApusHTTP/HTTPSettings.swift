@@ -1,0 +1,26 @@
+public import ApusCore
+
+/// What an operator decides about the transport.
+public struct HTTPSettings: Sendable {
+    public var host = "0.0.0.0"
+    /// 0 for any free one.
+    public var port = 8000
+    public var eventLoops = 2
+    /// Who may use the administrator's routes; empty for everyone with the key.
+    public var adminAllowlist: [AddressRange] = []
+    /// Whose `X-Forwarded-For` counts.
+    public var trustedProxies: [AddressRange] = []
+    /// Origins that browsers may call from; empty turns CORS off and lets any origin open a socket.
+    public var corsAllowOrigins: [String] = []
+    /// Compares in constant time.
+    public var isAdministratorKey: @Sendable (String) -> Bool
+    /// Seals cursors; cursors made with another one are refused.
+    public var cursorSecret: [UInt8]
+    public var version: String
+
+    public init(isAdministratorKey: @escaping @Sendable (String) -> Bool, cursorSecret: [UInt8], version: String) {
+        self.isAdministratorKey = isAdministratorKey
+        self.cursorSecret = cursorSecret
+        self.version = version
+    }
+}

@@ -1,0 +1,109 @@
+public import ApusCore
+public import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import ServiceLifecycle
+
+/// REST and WebSocket on one port, on SwiftNIO.
+public struct HTTPTransport: Service {
+    private let context: HTTPContext
+    private let onListening: @Sendable (_ host: String, _ port: Int) -> Void
+
+    /// How long connections have to finish before they are cut, once the server stops.
+    private static let drainTime = Duration.seconds(8)
+
+    /// - Parameter onListening: called once connections are taken, with the address they are taken at.
+    public init(
+        service: any SyncService, auth: any AuthProvider, settings: HTTPSettings, logger: Logger,
+        onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void
+    ) {
+        context = HTTPContext(
+            service: service, auth: auth, settings: settings,
+            cursors: CursorSealer(secret: settings.cursorSecret, epoch: service.epoch), hub: FeedHub(),
+            log: { error, requestID in
+                logger.error(
+                    "a request failed",
+                    metadata: [
+                        "code": "\(error.code.rawValue)", "cause": "\(error.cause ?? "")", "request_id": "\(requestID)",
+                    ])
+            })
+        self.onListening = onListening
+    }
+
+    /// Serves until the graceful shutdown, then takes no new connection, finishes requests, says goodbye to sockets,
+    /// and returns when all connections are closed, or are cut after 8 s.
+    ///
+    /// - Throws: `IOError` when the address cannot be bound.
+    public func run() async throws {
+        let count = min(max(1, context.settings.eventLoops), FeedHub.lanesMax)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        do {
+            try await serve(on: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+        let lanes = zip(0..., group.makeIterator()).map { index, loop in
+            Lane(loop: loop, index: index, limits: context.service.limits, hub: context.hub)
+        }
+        context.hub.open(lanes)
+        context.service.attach(context.hub)
+        let server = try await bind(group, lanes)
+        let ticks = lanes.map { $0.startTicking(context.service.now) }
+        let address = server.localAddress
+        onListening(address?.ipAddress ?? context.settings.host, address?.port ?? context.settings.port)
+
+        try? await gracefulShutdown()
+        try? await server.close()
+        for lane in lanes { lane.post { lane.state.drain() } }
+        let deadline = ContinuousClock.now + Self.drainTime
+        while context.hub.connectionCount > 0, ContinuousClock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        for lane in lanes { lane.post { lane.state.abortAll() } }
+        for tick in ticks { tick.cancel() }
+    }
+
+    private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
+        let routes = RouteTable(SystemRoutes.all + DataRoutes.all + AdminRoutes.all)
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { [context] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let lane = lanes.first(where: { $0.loop === channel.eventLoop }) else {
+                        throw ChannelError.operationUnsupported
+                    }
+                    try Self.configure(channel, lane, context, routes)
+                }
+            }
+            .bind(host: context.settings.host, port: context.settings.port)
+            .get()
+    }
+
+    private static func configure(
+        _ channel: any Channel, _ lane: Lane, _ context: HTTPContext, _ routes: RouteTable
+    ) throws {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderListSize = context.service.limits.headerBytesMax
+        limits.maxHeaderFieldSize = context.service.limits.headerBytesMax
+        let encoder = HTTPResponseEncoder()
+        let connection = HTTPConnection(context: context, routes: routes, lane: lane)
+        let assistants: [any RemovableChannelHandler] = [
+            ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)),
+            HTTPServerPipelineHandler(),
+            NIOHTTPResponseHeadersValidator(),
+        ]
+        let upgrade = HTTPServerUpgradeHandler(
+            upgraders: [WebSocketUpgrader(connection: connection, context: context, lane: lane)], httpEncoder: encoder,
+            extraHTTPHandlers: assistants + [connection], upgradeCompletionHandler: { _ in })
+        try channel.pipeline.syncOperations.addHandlers([encoder] + assistants + [upgrade, connection])
+    }
+}

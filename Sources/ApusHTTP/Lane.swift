@@ -1,0 +1,187 @@
+import ApusCore
+import ApusProtocol
+import NIOCore
+import Synchronization
+
+/// Everything of one event loop: the way to it from other threads, and what lives on it.
+final class Lane: Sendable {
+    let loop: any EventLoop
+    /// Which bit stands for this lane in the hub's record of interest.
+    let index: Int
+    private let inbox: Mutex<[@Sendable () -> Void]> = Mutex([])
+    private let box: NIOLoopBoundBox<LaneState>
+
+    init(loop: any EventLoop, index: Int, limits: Limits, hub: FeedHub) {
+        self.loop = loop
+        self.index = index
+        box = .makeBoxSendingValue(LaneState(limits: limits, hub: hub, laneIndex: index), eventLoop: loop)
+    }
+
+    /// On the event loop only.
+    var state: LaneState { box.value }
+
+    /// Runs `work` on the event loop, in order; one wake-up serves everything posted until the loop gets to it.
+    func post(_ work: @escaping @Sendable () -> Void) {
+        let isFirst = inbox.withLock { inbox in
+            inbox.append(work)
+            return inbox.count == 1
+        }
+        guard isFirst else { return }
+        loop.execute { [self] in
+            let posted = inbox.withLock { inbox in
+                let posted = inbox
+                inbox = []
+                return posted
+            }
+            for work in posted { work() }
+        }
+    }
+
+    /// Looks after time-outs and heartbeats once a second, until the returned task is cancelled.
+    func startTicking(_ now: @escaping @Sendable () -> Timestamp) -> RepeatedTask {
+        loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [self] _ in
+            state.tick(at: .now(), wallTime: now())
+        }
+    }
+}
+
+/// A connection that its lane looks after.
+protocol LaneMember: AnyObject {
+    /// Called once a second.
+    func tick(at moment: NIODeadline, wallTime: Timestamp)
+
+    /// Finishes what was accepted, then closes.
+    func drain()
+
+    /// Closes at once.
+    func abort()
+}
+
+/// What lives on one event loop; touched only there.
+final class LaneState {
+    let limits: Limits
+    private let hub: FeedHub
+    private let laneIndex: Int
+    private var members: [ObjectIdentifier: any LaneMember] = [:]
+    private var sockets: [ObjectIdentifier: WebSocketSession] = [:]
+    private var feeds: [OwnerID: OwnerFeed] = [:]
+    private var requestCount: UInt64 = 0
+    private let requestPrefix = String(UInt32.random(in: .min ... .max), radix: 36)
+    private var date = (second: Int64.min, text: "")
+    private(set) var isDraining = false
+
+    init(limits: Limits, hub: FeedHub, laneIndex: Int) {
+        self.limits = limits
+        self.hub = hub
+        self.laneIndex = laneIndex
+    }
+
+    /// An id no other request of this process has.
+    func nextRequestID() -> String {
+        requestCount += 1
+        return "\(requestPrefix)-\(laneIndex)-\(String(requestCount, radix: 36))"
+    }
+
+    /// The `Date` header's text, made once a second.
+    func httpDate(at now: Timestamp) -> String {
+        if date.second != now.seconds { date = (now.seconds, HTTPDate.text(now)) }
+        return date.text
+    }
+
+    func tick(at moment: NIODeadline, wallTime: Timestamp) {
+        for member in Array(members.values) { member.tick(at: moment, wallTime: wallTime) }
+        for feed in feeds.values { feed.trim() }
+        if feeds.values.reduce(0, { $0 + $1.bytesHeld }) > limits.feedBytesMax {
+            for feed in Array(feeds.values) { feed.closeLaggards() }
+        }
+    }
+
+    func drain() {
+        isDraining = true
+        for member in Array(members.values) { member.drain() }
+    }
+
+    func abortAll() {
+        for member in Array(members.values) { member.abort() }
+    }
+}
+
+// MARK: - Connections
+
+extension LaneState {
+    /// Takes a new connection in; `false` when there are too many.
+    func add(_ member: any LaneMember) -> Bool {
+        guard hub.takeConnection(max: limits.connectionsMax) else { return false }
+        members[ObjectIdentifier(member)] = member
+        return true
+    }
+
+    func remove(_ member: any LaneMember) {
+        guard members.removeValue(forKey: ObjectIdentifier(member)) != nil else { return }
+        hub.releaseConnection()
+    }
+
+    /// The same connection, now a socket.
+    func replace(_ member: any LaneMember, with session: WebSocketSession) {
+        if members.removeValue(forKey: ObjectIdentifier(member)) == nil { return }
+        members[ObjectIdentifier(session)] = session
+        sockets[ObjectIdentifier(session)] = session
+        hub.addSocket()
+    }
+
+    func removeSocket(_ session: WebSocketSession) {
+        leave(session)
+        guard sockets.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+        hub.removeSocket()
+        remove(session)
+    }
+}
+
+// MARK: - Feeds
+
+extension LaneState {
+    /// Lets the session see everything published for its user from now on.
+    func join(_ session: WebSocketSession) {
+        let owner = session.principal.user
+        let feed = feeds[owner] ?? OwnerFeed()
+        if feeds.updateValue(feed, forKey: owner) == nil { hub.setInterest(of: laneIndex, in: owner, true) }
+        feed.join(session)
+        session.feed = feed
+    }
+
+    private func leave(_ session: WebSocketSession) {
+        guard let feed = session.feed else { return }
+        session.feed = nil
+        feed.leave(session)
+        guard feed.isEmpty else { return }
+        feeds[session.principal.user] = nil
+        hub.setInterest(of: laneIndex, in: session.principal.user, false)
+    }
+
+    /// Hands runs of events to the owner's sockets.
+    func deliver(_ runs: [FeedRun], to owner: OwnerID) {
+        feeds[owner]?.append(runs)
+    }
+
+    func apply(_ revocation: Revocation) {
+        for session in Array(sockets.values) where revocation.revokes(session.principal) {
+            session.close(.unauthenticated)
+        }
+    }
+}
+
+/// `Date` headers (RFC 9110, section 5.6.7).
+enum HTTPDate {
+    private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    static func text(_ time: Timestamp) -> String {
+        let iso = Array(time.text.utf8)
+        func part(_ range: Range<Int>) -> String { String(decoding: iso[range], as: UTF8.self) }
+        let day = days[Int((time.seconds / 86_400 % 7 + 7) % 7)]
+        let month = months[(Int(part(5..<7)) ?? 1) - 1]
+        return "\(day), \(part(8..<10)) \(month) \(part(0..<4)) \(part(11..<19)) GMT"
+    }
+}

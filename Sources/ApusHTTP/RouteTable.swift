@@ -1,0 +1,86 @@
+import ApusCore
+import NIOHTTP1
+
+/// One thing the server answers, as a plain value.
+struct Route: Sendable {
+    /// Who may ask.
+    enum Access: Sendable {
+        case everyone
+        /// A token's user; the first path parameter, if there is one, names the owner and must be that user.
+        case user
+        /// The administrator's key, from an allowed address.
+        case administrator
+    }
+
+    var method: HTTPMethod
+    /// Segments, parameters in braces: `/v1/data/{user}`.
+    var pattern: String
+    var access: Access
+    /// Whether a body is expected; others are ignored.
+    var takesBody = false
+    var handle: @Sendable (Exchange) throws(ApusError) -> Void
+}
+
+/// Finds the route of a method and path; built once, then only read.
+struct RouteTable: Sendable {
+    enum Match {
+        case found(Route, parameters: [String])
+        /// The path is known, but not with this method.
+        case otherMethods([HTTPMethod])
+        case none
+    }
+
+    private struct Node: Sendable {
+        var children: [String: Int] = [:]
+        var parameter: Int?
+        var routes: [Route] = []
+    }
+
+    private var nodes = [Node()]
+
+    init(_ routes: [Route]) {
+        for route in routes { insert(route) }
+    }
+
+    private mutating func insert(_ route: Route) {
+        var current = 0
+        for part in route.pattern.split(separator: "/") {
+            let isParameter = part.hasPrefix("{")
+            let known = isParameter ? nodes[current].parameter : nodes[current].children[String(part)]
+            let next = known ?? nodes.count
+            if known == nil {
+                nodes.append(Node())
+                if isParameter {
+                    nodes[current].parameter = next
+                } else {
+                    nodes[current].children[String(part)] = next
+                }
+            }
+            current = next
+        }
+        nodes[current].routes.append(route)
+    }
+
+    func match(_ method: HTTPMethod, _ segments: [String]) -> Match {
+        var current = 0
+        var parameters: [String] = []
+        for segment in segments {
+            if let next = nodes[current].children[segment] {
+                current = next
+            } else if let next = nodes[current].parameter {
+                parameters.append(segment)
+                current = next
+            } else {
+                return .none
+            }
+        }
+        let routes = nodes[current].routes
+        guard !routes.isEmpty else { return .none }
+        let wanted = method == .HEAD ? .GET : method
+        if let route = routes.first(where: { $0.method == wanted }) { return .found(route, parameters: parameters) }
+        var methods = routes.map(\.method)
+        if methods.contains(.GET) { methods.append(.HEAD) }
+        methods.append(.OPTIONS)
+        return .otherMethods(methods)
+    }
+}

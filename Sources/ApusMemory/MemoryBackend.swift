@@ -1,0 +1,147 @@
+public import ApusCore
+internal import Synchronization
+
+/// Keeps everything in memory and nothing after the process: for trying things out, and the model other backends are
+/// compared with.
+///
+/// The writer works on a copy of its own and repeats each commit on the published one, so that readers never see, nor
+/// wait for, a transaction under way.
+public final class MemoryBackend: StorageBackend {
+    public let description: StorageDescription
+    private let published = Mutex(MemoryState())
+    private let writerIsOpen = Mutex(false)
+
+    /// - Parameter makeEpoch: called once.
+    public init(makeEpoch: () -> String) {
+        description = StorageDescription(
+            name: "memory", path: "", durability: .none, schemaVersion: 1, epoch: Epoch(makeEpoch()))
+    }
+
+    public func openWriter() -> any StorageWriter {
+        writerIsOpen.withLock { isOpen in
+            precondition(!isOpen, "a second writer was opened")
+            isOpen = true
+        }
+        return MemoryWriter(self)
+    }
+
+    public func openReader() -> any StorageReader {
+        MemoryReader(self)
+    }
+
+    public func bytesStored() -> Int { 0 }
+
+    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
+        published.withLock { body($0) }
+    }
+
+    func snapshot() -> MemoryState {
+        published.withLock { $0 }
+    }
+
+    func publish(_ batches: [CommitBatch]) {
+        published.withLock { state in
+            for batch in batches { state.apply(batch) }
+        }
+    }
+
+    func releaseWriter() {
+        writerIsOpen.withLock { $0 = false }
+    }
+}
+
+/// Reads what was published.
+final class MemoryReader: ReadsMemory {
+    private let backend: MemoryBackend
+
+    init(_ backend: MemoryBackend) {
+        self.backend = backend
+    }
+
+    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
+        backend.read(body)
+    }
+}
+
+/// The one writer: its draft is the published state outside of transactions.
+final class MemoryWriter: ReadsMemory, StorageWriter {
+    private let backend: MemoryBackend
+    private let transaction = MemoryTransaction()
+    private var isInTransaction = false
+    private var isClosed = false
+
+    init(_ backend: MemoryBackend) {
+        self.backend = backend
+        transaction.reset(to: backend.snapshot())
+    }
+
+    deinit {
+        close()
+    }
+
+    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
+        backend.read(body)
+    }
+
+    func transaction<Answer>(
+        _ body: (any StorageTransaction) throws(ApusError) -> Answer
+    ) throws(ApusError) -> Answer {
+        precondition(!isInTransaction, "transactions do not nest")
+        isInTransaction = true
+        defer { isInTransaction = false }
+        do throws(ApusError) {
+            let answer = try body(transaction)
+            backend.publish(transaction.takeApplied())
+            return answer
+        } catch {
+            transaction.reset(to: backend.snapshot())
+            throw error
+        }
+    }
+
+    func maintain() {}
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        backend.releaseWriter()
+    }
+}
+
+/// A draft of the next state and what made it.
+final class MemoryTransaction: ReadsMemory, StorageTransaction {
+    private var draft = MemoryState()
+    private var applied: [CommitBatch] = []
+
+    func reset(to state: MemoryState) {
+        draft = state
+        applied = []
+    }
+
+    func takeApplied() -> [CommitBatch] {
+        defer { applied = [] }
+        return applied
+    }
+
+    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
+        body(draft)
+    }
+
+    func stored(_ addresses: [RecordAddress]) -> [StoredRecord?] {
+        addresses.map { draft.stored(at: $0) }
+    }
+
+    func expired(at moment: Timestamp, limit: Int) -> [RecordAddress] {
+        draft.expired(at: moment, limit: limit)
+    }
+
+    func tombstones(committedBefore moment: Timestamp, limit: Int) -> [StoredRecord] {
+        draft.tombstones(committedBefore: moment, limit: limit)
+    }
+
+    func apply(_ batch: CommitBatch) {
+        let owned = batch.copyingBytes()
+        draft.apply(owned)
+        applied.append(owned)
+    }
+}

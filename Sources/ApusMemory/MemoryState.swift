@@ -1,0 +1,134 @@
+internal import ApusCore
+internal import NIOCore
+
+/// Everything that is stored, as a plain value.
+///
+/// Strings that no ``Name`` holds are told apart by their bytes, as `String` would take the composed and the
+/// decomposed form of a letter for one.
+struct MemoryState: Sendable {
+    private(set) var owners: [OwnerID: MemoryOwner] = [:]
+    private(set) var users: [OwnerID: User] = [:]
+    /// In the order they came.
+    private(set) var tokens: [TokenGrant] = []
+    private(set) var revocations: [[UInt8]: TokenRevocation] = [:]
+    private(set) var cutoffs: [OwnerID: TokenCutoff] = [:]
+    private(set) var answers: [AnswerName: StoredAnswer] = [:]
+    /// The oldest first.
+    private(set) var audit: [AuditEntry] = []
+    private var expiring: Set<RecordAddress> = []
+    private var tombstones: Set<RecordAddress> = []
+    private var latestLocator: Int64 = 0
+
+    func stored(at address: RecordAddress) -> StoredRecord? {
+        owners[address.owner]?.collections[address.collection]?.rows[address.key]
+    }
+
+    func expired(at moment: Timestamp, limit: Int) -> [RecordAddress] {
+        let due = expiring.compactMap { stored(at: $0)?.record }.filter { $0.isExpired(at: moment) }
+        let earliest = due.sorted { ($0.expiresAt ?? moment) < ($1.expiresAt ?? moment) }
+        return earliest.prefix(limit).map(\.address)
+    }
+
+    func tombstones(committedBefore moment: Timestamp, limit: Int) -> [StoredRecord] {
+        let old = tombstones.compactMap { stored(at: $0) }.filter { $0.record.committedAt < moment }
+        return Array(old.sorted { $0.record.committedAt < $1.record.committedAt }.prefix(limit))
+    }
+
+    mutating func apply(_ batch: CommitBatch) {
+        for write in batch.records { apply(write) }
+        for purge in batch.purges { forget(purge) }
+        for (owner, state) in batch.owners { owners[owner, default: MemoryOwner()].state = state }
+        for user in batch.users { users[user.id] = user }
+        for id in batch.deletedUsers { users[id] = nil }
+        for grant in batch.tokens {
+            tokens.removeAll { $0.id.utf8.elementsEqual(grant.id.utf8) }
+            tokens.append(grant)
+        }
+        for revocation in batch.revocations { revocations[Array(revocation.tokenID.utf8)] = revocation }
+        for cutoff in batch.cutoffs { cutoffs[cutoff.user] = cutoff }
+        for answer in batch.answers { answers[AnswerName(owner: answer.owner, key: answer.key)] = answer }
+        for entry in batch.audit {
+            audit.insert(entry, at: audit.endIndex(of: entry.at, by: \.at))
+        }
+        if let retention = batch.forgetting { apply(retention) }
+    }
+
+    private mutating func apply(_ write: CommitBatch.RecordWrite) {
+        let record = write.record
+        let locator = write.replacing ?? latestLocator + 1
+        latestLocator = max(latestLocator, locator)
+        precondition(
+            stored(at: record.address)?.locator == write.replacing, "a locator must be one of this transaction's")
+        owners[record.address.owner, default: MemoryOwner()].set(StoredRecord(record: record, locator: locator))
+        if record.isTombstone { tombstones.insert(record.address) } else { tombstones.remove(record.address) }
+        if record.isTombstone || record.expiresAt == nil {
+            expiring.remove(record.address)
+        } else {
+            expiring.insert(record.address)
+        }
+    }
+
+    private mutating func forget(_ purge: StoredRecord) {
+        let address = purge.record.address
+        guard stored(at: address)?.locator == purge.locator else { return }
+        owners[address.owner]?.remove(address)
+        tombstones.remove(address)
+        expiring.remove(address)
+    }
+
+    private mutating func apply(_ retention: Retention) {
+        answers = answers.filter { $0.value.storedAt >= retention.answersStoredBefore }
+        audit.removeAll { $0.at < retention.auditBefore }
+        tokens.removeAll { $0.expiresAt < retention.tokensEndedBefore }
+        revocations = revocations.filter { $0.value.keepUntil >= retention.tokensEndedBefore }
+    }
+}
+
+/// What an answer is stored under.
+struct AnswerName: Hashable {
+    var owner: OwnerID
+    var key: [UInt8]
+
+    init(owner: OwnerID, key: String) {
+        self.owner = owner
+        self.key = Array(key.utf8)
+    }
+}
+
+extension Array {
+    /// Where the elements end that are not above `value`, in an array sorted by `property`.
+    func endIndex<Value: Comparable>(of value: Value, by property: (Element) -> Value) -> Int {
+        var low = startIndex
+        var high = endIndex
+        while low < high {
+            let middle = low + (high - low) / 2
+            if property(self[middle]) <= value { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+extension CommitBatch {
+    /// The same batch with bytes of its own: a value is a slice of a whole request, which it would keep alive.
+    func copyingBytes() -> CommitBatch {
+        var copy = self
+        for index in records.indices { copy.records[index].record.value = records[index].record.value?.copyingBytes() }
+        for index in tokens.indices { copy.tokens[index].claims = tokens[index].claims?.copyingBytes() }
+        for index in answers.indices { copy.answers[index].body = ByteBuffer(copying: answers[index].body) }
+        return copy
+    }
+}
+
+extension JSONText {
+    fileprivate func copyingBytes() -> JSONText {
+        JSONText(validated: ByteBuffer(copying: bytes))
+    }
+}
+
+extension ByteBuffer {
+    fileprivate init(copying bytes: ByteBuffer) {
+        self.init()
+        reserveCapacity(bytes.readableBytes)
+        writeImmutableBuffer(bytes)
+    }
+}

@@ -1,0 +1,101 @@
+internal import ApusCore
+
+/// Answers every read of the port from a ``MemoryState``.
+protocol ReadsMemory: StorageReader {
+    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer
+}
+
+extension ReadsMemory {
+    func record(at address: RecordAddress) -> Record? {
+        read { $0.stored(at: address)?.record }
+    }
+
+    func records(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) -> RecordPage {
+        read {
+            $0.owners[owner]?.records(
+                collection: collection, after: after, page: PageBounds(limit: limit, bytesMax: bytesMax),
+                liveAt: moment) ?? RecordPage(records: [], hasMore: false)
+        }
+    }
+
+    func changes(
+        owner: OwnerID, collection: CollectionName?, after: SequenceNumber, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) -> ChangesPage {
+        read {
+            ($0.owners[owner] ?? MemoryOwner()).changes(
+                collection: collection, after: after, page: PageBounds(limit: limit, bytesMax: bytesMax),
+                liveAt: moment)
+        }
+    }
+
+    func firstChange(owner: OwnerID, committedAtOrAfter moment: Timestamp) -> SequenceNumber? {
+        read { $0.owners[owner]?.firstChange(committedAtOrAfter: moment) }
+    }
+
+    func ownerState(_ owner: OwnerID) -> OwnerState {
+        read { $0.owners[owner]?.state ?? OwnerState() }
+    }
+
+    func collections(owner: OwnerID, liveAt moment: Timestamp) -> [CollectionCount] {
+        read { state in
+            (state.owners[owner]?.collections ?? [:])
+                .map { name, rows in CollectionCount(collection: name, count: rows.liveRecords(at: moment).count) }
+                .filter { $0.count > 0 }
+                .sorted { $0.collection < $1.collection }
+        }
+    }
+
+    func usage(owner: OwnerID, liveAt moment: Timestamp) -> OwnerUsage {
+        read { state in
+            let live = (state.owners[owner]?.collections ?? [:]).values.flatMap { $0.liveRecords(at: moment) }
+            return OwnerUsage(records: live.count, valueBytes: live.reduce(0) { $0 + $1.valueBytes })
+        }
+    }
+
+    func user(_ id: OwnerID) -> User? {
+        read { $0.users[id] }
+    }
+
+    func users(after: OwnerID?, limit: Int) -> [User] {
+        read { state in
+            let following = state.users.values.filter { user in after.map { $0 < user.id } ?? true }
+            return Array(following.sorted { $0.id < $1.id }.prefix(limit))
+        }
+    }
+
+    func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) -> [TokenGrant] {
+        read { state in
+            // Reversed first, as sorting keeps the order of equals: the later one is the newer.
+            let good = state.tokens.reversed().filter { $0.user == user && $0.expiresAt > moment }
+            return Array(good.sorted { $0.issuedAt > $1.issuedAt }.prefix(limit))
+        }
+    }
+
+    func token(id: String) -> TokenGrant? {
+        read { state in state.tokens.first { $0.id.utf8.elementsEqual(id.utf8) } }
+    }
+
+    func revocations() -> [TokenRevocation] {
+        read { Array($0.revocations.values) }
+    }
+
+    func cutoffs() -> [TokenCutoff] {
+        read { Array($0.cutoffs.values) }
+    }
+
+    func storedAnswer(owner: OwnerID, key: String) -> StoredAnswer? {
+        read { $0.answers[AnswerName(owner: owner, key: key)] }
+    }
+
+    func auditEntries(limit: Int) -> [AuditEntry] {
+        read { Array($0.audit.suffix(limit).reversed()) }
+    }
+}
+
+extension Record {
+    var valueBytes: Int { value?.byteCount ?? 0 }
+}

@@ -1,0 +1,62 @@
+internal import ApusCore
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Darwin
+#endif
+
+/// Keeps a second server away from a database for as long as it lives.
+///
+/// It is `flock` on a file of its own. `flock`, because the kernel lets go of it however the process ends, and because
+/// it keeps out a second opener in the same process too. A file of its own, because closing any descriptor of the
+/// database drops the locks that SQLite holds on it (sqlite.org/howtocorrupt.html, section 2.2). The file stays: a
+/// lock on a file that may be unlinked keeps nobody out.
+struct FileLock: ~Copyable {
+    private let descriptor: CInt
+
+    /// - Throws: `storage-unavailable`, for the operator.
+    init(guarding path: String) throws(ApusError) {
+        let lockPath = path + "-lock"
+        descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            let code = errno
+            if code == ENOENT { throw ApusError.refusal(path, "its folder does not exist") }
+            throw ApusError.refusal(path, "\(lockPath) cannot be opened: \(String(cString: strerror(code)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            close(descriptor)
+            if code == EWOULDBLOCK { throw ApusError.refusal(path, "it is in use by another server") }
+            throw ApusError.refusal(path, "\(lockPath) cannot be locked: \(String(cString: strerror(code)))")
+        }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+}
+
+/// What the file system says about a path.
+enum FileStatus {
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// 0 if there is no such file.
+    static func byteCount(_ path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    static func description(ofErrno code: CInt) -> String {
+        String(cString: strerror(code))
+    }
+
+    static func isNoSpace(_ code: CInt) -> Bool {
+        code == ENOSPC || code == EDQUOT
+    }
+}

@@ -1,0 +1,82 @@
+public import ApusCore
+internal import Synchronization
+
+/// The default storage: one SQLite file with a write-ahead log beside it.
+///
+/// One connection writes and checkpoints, any number of read-only ones read. The file belongs to one server at a time;
+/// `PATH-lock` beside it says so.
+public final class SQLiteBackend: StorageBackend {
+    public let description: StorageDescription
+    private let state: Mutex<State>
+
+    private struct State: ~Copyable {
+        var lock: FileLock?
+        var writerIsOpen = false
+    }
+
+    /// Opens the database at `path`, or makes an empty one.
+    ///
+    /// - Parameter makeEpoch: called once, when the database is made.
+    /// - Throws: `storage-unavailable` with a message for the operator, which names the path: it is in use by another
+    ///   server, cannot be read and written, is damaged, or is no database of Apus or one of a newer Apus.
+    public init(path: String, durability: Durability, makeEpoch: () -> String) throws(ApusError) {
+        guard !path.isEmpty, path != ":memory:" else {
+            throw ApusError.refusal(path, "it names no file; `memory:` asks for a database that is not kept")
+        }
+        guard !FileStatus.isDirectory(path) else { throw ApusError.refusal(path, "it is a directory") }
+        let lock = try FileLock(guarding: path)
+        let connection = try Connection(path: path, role: .writer(durability))
+        let epoch = try Founding(path: path, connection: connection).epoch(durability, makeEpoch: makeEpoch)
+        connection.close()
+        description = StorageDescription(
+            name: "sqlite", path: path, durability: durability, schemaVersion: Int(Schema.version), epoch: epoch)
+        state = Mutex(State(lock: lock))
+    }
+
+    public func openWriter() throws(ApusError) -> any StorageWriter {
+        try claim()
+        do throws(ApusError) {
+            let role = Connection.Role.writer(description.durability)
+            let connection = try Connection(path: description.path, role: role)
+            try connection.configure(as: role)
+            return SQLiteWriter(connection, of: self)
+        } catch {
+            release()
+            throw error
+        }
+    }
+
+    public func openReader() throws(ApusError) -> any StorageReader {
+        let connection = try Connection(path: description.path, role: .reader)
+        try connection.configure(as: .reader)
+        return SQLiteReader(connection)
+    }
+
+    public func bytesStored() -> Int {
+        FileStatus.byteCount(description.path) + FileStatus.byteCount(description.path + "-wal")
+    }
+
+    /// Lets a next writer be opened, here or in another process.
+    func release() {
+        state.withLock { state in
+            state.writerIsOpen = false
+            state.lock = nil
+        }
+    }
+
+    private func claim() throws(ApusError) {
+        let path = description.path
+        try state.withLock { (state: inout State) throws(ApusError) in
+            precondition(!state.writerIsOpen, "a second writer was opened")
+            if state.lock == nil { state.lock = try FileLock(guarding: path) }
+            state.writerIsOpen = true
+        }
+    }
+}
+
+extension ApusError {
+    /// A database that cannot be opened, told to the operator.
+    static func refusal(_ path: String, _ reason: String, cause: String? = nil) -> ApusError {
+        ApusError(.storageUnavailable, "the database \(path) cannot be opened: \(reason)", cause: cause)
+    }
+}

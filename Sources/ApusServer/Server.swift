@@ -1,0 +1,65 @@
+public import ApusCore
+import ApusEngine
+import Glibc
+public import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The whole server, put together from settings and a registry of plug-ins.
+public struct Server: Sendable {
+    private let settings: Settings
+    private let registry: PluginRegistry
+    private let engine: Engine
+    private let logger: Logger
+
+    /// How long a stop may take before what is left is cut off.
+    private static let stopTime = Duration.seconds(20)
+
+    /// Opens the storage; nothing is served yet.
+    ///
+    /// - Throws: what the storage throws, its message written for the operator.
+    public init(settings: Settings, registry: PluginRegistry = .standard, logger: Logger) throws(ApusError) {
+        self.settings = settings
+        self.registry = registry
+        self.logger = logger
+        engine = try Engine(storage: try registry.openStorage(settings), settings: settings.engine, logger: logger)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what was accepted and returns.
+    ///
+    /// - Parameter onListening: called with the address once connections are taken.
+    /// - Throws: `IOError` when the address cannot be bound.
+    public func run(onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void) async throws {
+        Self.raiseDescriptorLimit()
+        let parts = TransportParts(
+            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger,
+            onListening: onListening)
+        var configuration = ServiceGroupConfiguration(
+            services: engine.services + registry.makeTransports(parts),
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = Self.stopTime
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    /// Every socket takes a descriptor, and the usual soft limit of 1,024 is soon reached.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+extension Settings {
+    var engine: EngineSettings {
+        var engine = EngineSettings()
+        engine.limits.socketBufferBytesMax = socketBufferBytes
+        engine.rateLimitPerMinute = rateLimitPerMinute
+        engine.adminRateLimitPerMinute = adminRateLimitPerMinute
+        engine.tokenTTLSeconds = tokenTTLSeconds
+        engine.tombstoneTTLDays = tombstoneTTLDays
+        engine.auditTTLDays = auditTTLDays
+        engine.cleanupInterval = .milliseconds(cleanupIntervalMilliseconds)
+        return engine
+    }
+}
