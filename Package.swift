@@ -51,7 +51,7 @@ let package = Package(
         room("ApusEngine", ["ApusCore", nioCore, logging, lifecycle]),
         room("ApusSQLite", ["ApusCore", "CSQLite", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
-        room("ApusAuth", ["ApusCore", crypto, .product(name: "JWTKit", package: "jwt-kit")]),
+        room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
             "ApusHTTP",
             ["ApusCore", "ApusProtocol", crypto, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
@@ -70,13 +70,15 @@ let package = Package(
         .executableTarget(
             name: "ApusBench",
             dependencies: [
-                crypto, nioCore, nioPosix, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                crypto, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/ApusBench",
             swiftSettings: strict),
         tests("CoreTests", ["ApusCore", nioCore]),
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
+        tests("ServerTests", ["apus", crypto]),
+        tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
     ]
 )

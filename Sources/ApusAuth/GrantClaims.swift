@@ -79,6 +79,6 @@ struct GrantSerializer: JWTSerializer {
         guard let claims = payload as? GrantClaims else {
             throw JWTError.generic(identifier: "payload", reason: "only GrantClaims are signed here")
         }
-        return Data(Base64URL.encode(claims.json))
+        return Data(Base64.encodeURL(claims.json).utf8)
     }
 }

@@ -14,8 +14,8 @@ struct TokenText {
             throw ApusError(.unauthenticated, "the token is longer than \(Self.bytesMax) bytes")
         }
         let parts = Array(token.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let header = Base64URL.decode(parts[0]),
-            let payload = Base64URL.decode(parts[1]), Base64URL.decode(parts[2]) != nil
+        guard parts.count == 3, parts.allSatisfy({ !$0.isEmpty }), let header = Base64.decodeURL(parts[0]),
+            let payload = Base64.decodeURL(parts[1]), Base64.decodeURL(parts[2]) != nil
         else { throw ApusError(.unauthenticated, "the token is not a JSON Web Token") }
         try Self.check(header: header)
         self.payload = payload

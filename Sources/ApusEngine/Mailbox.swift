@@ -12,6 +12,7 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let arrived: UnsafeMutablePointer<pthread_cond_t>
     private let countMax: Int
+    private static var countPerTaker: Int { 32 }
     private let costMax: Int
 
     init(countMax: Int, costMax: Int) {
@@ -39,7 +40,9 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
         }
         waiting.append((element, cost))
         costWaiting += cost
-        let wakes = takersAsleep > 0
+        // One taker takes a whole lot; a second is worth waking only for what the first will not get to soon.
+        let wakes = takersAsleep > 0 && (waiting.count == 1 || waiting.count % Self.countPerTaker == 0)
+        if wakes { takersAsleep -= 1 }
         pthread_mutex_unlock(mutex)
         if wakes { pthread_cond_signal(arrived) }
         return true
@@ -51,9 +54,10 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         while waiting.isEmpty {
             if isClosed { return nil }
+            // Whoever wakes a taker counts it as awake; one that wakes for no reason counts itself asleep once more,
+            // which costs a needless signal at most.
             takersAsleep += 1
             pthread_cond_wait(arrived, mutex)
-            takersAsleep -= 1
         }
         var taken: [Element] = []
         var cost = 0

@@ -18,10 +18,11 @@ final class RateLimiter: Sendable {
 
     /// Takes one request out of `key`'s bucket.
     ///
-    /// - Parameter moment: time since any fixed point on a clock that does not jump.
+    /// - Parameter clock: time since any fixed point on a clock that does not jump.
     /// - Throws: `rate-limited` with the seconds after which a request will pass.
-    func admit(_ key: String, at moment: Duration) throws(ApusError) {
+    func admit(_ key: String, at clock: @autoclosure () -> Duration) throws(ApusError) {
         guard perMinute > 0 else { return }
+        let moment = clock()
         let wait: Duration? = fullAt.withLock { fullAt in
             let before = max(fullAt[key] ?? moment, moment)
             let after = before + .seconds(60) / perMinute

@@ -41,9 +41,11 @@ struct Authentication {
     /// The token of an `Authorization: Bearer` header.
     static func bearer(_ headers: HTTPHeaders) -> String? {
         guard let value = headers.first(name: "Authorization") else { return nil }
-        let scheme = value.utf8.prefix(7)
-        guard scheme.count == 7, String(Substring(scheme)).lowercased() == "bearer " else { return nil }
-        let token = value.dropFirst(7).drop { $0 == " " }
-        return token.isEmpty ? nil : String(token)
+        let scheme = "bearer ".utf8
+        guard value.utf8.count > scheme.count, zip(value.utf8, scheme).allSatisfy({ $0 | 0x20 == $1 }) else {
+            return nil
+        }
+        let token = value.utf8.dropFirst(scheme.count).drop { $0 == UInt8(ascii: " ") }
+        return token.isEmpty ? nil : String(Substring(token))
     }
 }

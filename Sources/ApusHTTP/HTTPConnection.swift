@@ -205,7 +205,7 @@ extension HTTPConnection {
                 do throws(ApusError) {
                     let principal = try result.get()
                     exchange.principal = principal
-                    if route.pattern.contains("{user}") {
+                    if route.namesOwner {
                         try context.service.authorize(principal, for: try exchange.owner())
                     }
                     call(route, exchange)

@@ -16,9 +16,14 @@ struct RequestTarget {
 
     /// - Throws: `bad-parameter` when an escape is broken or the decoded text is not UTF-8.
     init(_ uri: String) throws(ApusError) {
-        let path = uri.prefix { $0 != "?" && $0 != "#" }
-        let afterPath = uri[path.endIndex...]
-        query = afterPath.first == "?" ? afterPath.dropFirst().prefix { $0 != "#" } : ""
+        let utf8 = uri.utf8
+        let pathEnd = utf8.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") } ?? utf8.endIndex
+        let path = uri[..<pathEnd]
+        if pathEnd < utf8.endIndex, utf8[pathEnd] == UInt8(ascii: "?") {
+            query = Substring(utf8[utf8.index(after: pathEnd)...].prefix { $0 != UInt8(ascii: "#") })
+        } else {
+            query = ""
+        }
         guard path.utf8.first == UInt8(ascii: "/") else {
             throw ApusError(.badParameter, "the request target must be a path")
         }

@@ -16,9 +16,20 @@ struct Route: Sendable {
     /// Segments, parameters in braces: `/v1/data/{user}`.
     var pattern: String
     var access: Access
-    /// Whether a body is expected; others are ignored.
-    var takesBody = false
+    /// Whether its first path parameter is the owner.
+    var namesOwner: Bool
     var handle: @Sendable (Exchange) throws(ApusError) -> Void
+
+    init(
+        method: HTTPMethod, pattern: String, access: Access,
+        handle: @escaping @Sendable (Exchange) throws(ApusError) -> Void
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.access = access
+        self.handle = handle
+        namesOwner = pattern.contains("{user}")
+    }
 }
 
 /// Finds the route of a method and path; built once, then only read.

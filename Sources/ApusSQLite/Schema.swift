@@ -6,13 +6,13 @@ enum Schema {
     /// "Apus" in ASCII: tells our files from those of other programs (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int64 = 0x4170_7573
 
-    static let pageBytes = 8192
+    static let pageBytes = 4096
 
     /// How many pages may be written to the log before they are copied into the database.
-    static let pagesPerCheckpoint: Int32 = 1000
+    static let pagesPerCheckpoint: Int32 = 4000
 
     /// A longer log is started anew, waiting for readers if need be, and its file is cut back to this length.
-    static let logPagesMax: Int32 = 4000
+    static let logPagesMax: Int32 = 16_000
 
     static let logBytesMax = Int(logPagesMax) * pageBytes
 

@@ -2,6 +2,7 @@ import ApusAuth
 public import ApusCore
 import ApusEngine
 import ApusHTTP
+import ApusMemory
 
 import ApusSQLite
 public import Logging
@@ -39,7 +40,7 @@ public struct PluginRegistry: Sendable {
         registry.register(storage: "sqlite") { path, settings throws(ApusError) in
             try SQLiteBackend(path: path, durability: settings.durability, makeEpoch: Engine.randomTokenID)
         }
-        registry.register(storage: "memory") { _, _ in try! SQLiteBackend(path: "x", durability: .full, makeEpoch: Engine.randomTokenID) }
+        registry.register(storage: "memory") { _, _ in MemoryBackend(makeEpoch: Engine.randomTokenID) }
         return registry
     }()
 
@@ -62,7 +63,7 @@ public struct PluginRegistry: Sendable {
         let place = StoragePlace(settings.databasePath)
         guard let open = storages[place.name] else {
             throw ApusError(
-                .storageUnavailable,
+                .badParameter,
                 "DB_PATH asks for the storage \"\(place.name)\"; there are: \(storages.keys.sorted().joined(separator: ", "))")
         }
         return try open(place.path, settings)

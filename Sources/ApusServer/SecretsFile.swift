@@ -1,4 +1,4 @@
-import ApusAuth
+import ApusCore
 import Glibc
 
 /// Makes up the secrets nobody has set, and keeps them in the `.env` file.
@@ -29,7 +29,7 @@ struct SecretsFile {
     static func random() -> String {
         var generator = SystemRandomNumberGenerator()
         let bytes = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        return String(decoding: Base64URL.encode(bytes), as: UTF8.self)
+        return Base64.encodeURL(bytes)
     }
 
     private func open() throws(SettingsError) -> Int32 {

@@ -22,6 +22,8 @@ public struct Server: Sendable {
         self.settings = settings
         self.registry = registry
         self.logger = logger
+        // What is made from here on, the database's files above all, is nobody else's to read.
+        umask(0o077)
         engine = try Engine(storage: try registry.openStorage(settings), settings: settings.engine, logger: logger)
     }
 

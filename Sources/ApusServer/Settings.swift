@@ -120,7 +120,7 @@ public struct Settings: Sendable {
         let places = file.map { "in the environment or in \($0.path)" } ?? "in the environment"
         return SettingsError(
             "\(keys.joined(separator: " and ")) \(one ? "is" : "are") not set, and on \(host) nobody makes "
-                + "\(one ? "it" : "them") up. Set \(places), for example: export \(lines) "
+                + "\(one ? "it" : "them") up. Set \(one ? "it" : "them") \(places), for example: export \(lines) "
                 + "— or listen on this machine only, with HOST=127.0.0.1, and \(one ? "it is" : "they are") made up")
     }
 }

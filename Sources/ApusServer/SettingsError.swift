@@ -49,7 +49,8 @@ public struct StartFailure: Sendable {
             self.init(message: error.message, exitCode: SettingsError.exitCode)
         } else if let error = error as? ApusError {
             let cause = error.cause.map { " (\($0))" } ?? ""
-            self.init(message: error.message + cause, exitCode: EX_IOERR)
+            let isSetting = error.code == .badParameter
+            self.init(message: error.message + cause, exitCode: isSetting ? SettingsError.exitCode : EX_IOERR)
         } else {
             self.init(message: "stopped by an error: \(error)", exitCode: EX_SOFTWARE)
         }

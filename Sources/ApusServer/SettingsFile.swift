@@ -31,7 +31,7 @@ struct SettingsFile {
         return try parse(text)
     }
 
-    /// The last bytes that were read from `descriptor`'s start, up to ``bytesMax``.
+    /// All bytes of the open file; refused beyond ``bytesMax``.
     func bytes(of descriptor: Int32) throws(SettingsError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Self.bytesMax + 1)
         var count = 0

@@ -1,3 +1,4 @@
+import ApusServer
 import ArgumentParser
 import FoundationEssentials
 import Glibc
@@ -7,6 +8,7 @@ struct Apus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus",
         abstract: "A self-hosted realtime sync database with REST and WebSocket on one port.",
+        version: "apus \(Version.current)",
         subcommands: [ServeCommand.self, TokenCommand.self, VersionCommand.self],
         defaultSubcommand: ServeCommand.self)
 }

@@ -34,11 +34,11 @@ struct Banner {
         """
         Try it as user \(Self.user), with a token that is good for an hour. Write, read, listen:
 
-        curl -X POST http://\(authority)/v1/data \
+        curl -sS -X POST http://\(authority)/v1/data \
         -H 'Authorization: Bearer \(token)' -H 'Content-Type: application/json' \
         -d '{"user_id":"\(Self.user)","collection":"profile","key":"theme","value":{"mode":"dark"}}'
 
-        curl http://\(authority)/v1/data/\(Self.user)/profile -H 'Authorization: Bearer \(token)'
+        curl -sS http://\(authority)/v1/data/\(Self.user)/profile -H 'Authorization: Bearer \(token)'
 
         \(Self.listenCommand(url: "http://\(authority)/v1/realtime", token: token))
 

@@ -43,12 +43,12 @@ enum Forge {
     }
 
     static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        String(decoding: Base64URL.encode(bytes), as: UTF8.self)
+        Base64.encodeURL(Array(bytes))
     }
 
     static func payload(of token: String) -> String {
         let part = token.utf8.split(separator: UInt8(ascii: "."))[1]
-        return String(decoding: Base64URL.decode(part) ?? [], as: UTF8.self)
+        return String(decoding: Base64.decodeURL(part) ?? [], as: UTF8.self)
     }
 
     static func grant(_ user: String = "u1", claims: String? = nil, generation: Int64 = 3) throws -> TokenGrant {

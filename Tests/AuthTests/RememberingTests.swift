@@ -81,24 +81,3 @@ import Testing
         }
     }
 }
-
-@Suite struct Base64URLTests {
-    @Test func `every length comes back`() {
-        for length in 0..<70 {
-            let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 * 37 + 250) }
-            #expect(Base64URL.decode(Base64URL.encode(bytes)) == bytes)
-        }
-    }
-
-    @Test func `the test vectors of RFC 4648 hold, without padding`() {
-        for (plain, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            #expect(String(decoding: Base64URL.encode(plain.utf8), as: UTF8.self) == text)
-        }
-        #expect(Base64URL.encode([0xFB, 0xFF]) == Array("-_8".utf8))
-    }
-
-    @Test(arguments: ["Z", "Zg==", "Zg=", "Zh", "Zm9", "Zm9vZ", "Zm+v", "Zm/v", "Zm 9", "Zm\n9", "Zé"])
-    func `text that no encoder writes is refused`(text: String) {
-        #expect(Base64URL.decode(Array(text.utf8)) == nil)
-    }
-}

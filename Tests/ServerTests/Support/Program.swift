@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 
@@ -25,7 +26,7 @@ final class ScratchDirectory: Sendable {
 
 /// Removes a directory and everything in it.
 func removeTree(_ path: String) {
-    _ = nftw(path, { name, _, _, _ in name.map { remove($0) } ?? 0 }, 16, Int32(FTW_DEPTH.rawValue | FTW_PHYS.rawValue))
+    try? FileManager.default.removeItem(atPath: path)
 }
 
 func readFile(_ path: String) -> [UInt8] {
@@ -72,9 +73,9 @@ final class Program: Sendable {
         posix_spawn_file_actions_addopen(&actions, 1, output.path + "/stdout", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, output.path + "/stderr", O_WRONLY | O_CREAT, 0o600)
         let words = ["/bin/sh", "-c", "cd -- \"$0\" && exec \"$@\"", directory, Self.path] + arguments
-        var argv = words.map { strdup($0) } + [nil]
-        var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { (argv + envp).forEach { free($0) } }
+        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in argv + envp { free(text) } }
         var pid: pid_t = 0
         let result = posix_spawn(&pid, "/bin/sh", &actions, nil, &argv, &envp)
         guard result == 0 else { throw SocketFailure.notConnected(result) }
@@ -139,11 +140,7 @@ final class Program: Sendable {
 
     /// SwiftPM puts test bundle and programs into one directory.
     private static let path: String = {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { raw in
-            readlink("/proc/self/exe", raw.baseAddress?.assumingMemoryBound(to: CChar.self), raw.count)
-        }
-        let bundle = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
+        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/apus"
     }()
 }
@@ -157,10 +154,11 @@ private struct Watchdog: Sendable {
 
     init() {
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else {
+        guard Glibc.pipe(&ends) == 0 else {
             pipe = -1
             return
         }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let script = """
             trap '' INT TERM HUP; live=' '
             while read -r word pid; do
@@ -176,11 +174,12 @@ private struct Watchdog: Sendable {
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        var argv = ["/bin/sh", "-c", script].map { strdup($0) } + [nil]
+        let words = ["/bin/sh", "-c", script]
+        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = [nil]
         var pid: pid_t = 0
         posix_spawn(&pid, "/bin/sh", &actions, nil, &argv, &envp)
-        argv.forEach { free($0) }
+        for text in argv { free(text) }
         close(ends[0])
         pipe = ends[1]
     }

@@ -55,8 +55,16 @@ final class RunningServer: Sendable {
         program.end(with: SIGKILL)
     }
 
-    /// Starts it again on the same files.
-    func restart() throws {
+    enum Stop {
+        /// As a supervisor asks.
+        case terminate
+        /// Without a chance to do anything.
+        case kill
+    }
+
+    /// Stops it and starts it again on the same files.
+    func restart(after stop: Stop = .terminate) throws {
+        program.end(with: stop == .kill ? SIGKILL : SIGTERM)
         let next = try Self.start(settings, in: directory)
         run.withLock { $0 = next }
     }

@@ -1,0 +1,60 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Debian packages the build needs beside the Swift toolchain.
+PACKAGES := ca-certificates git libsqlite3-dev
+SOURCES := Package.swift Sources Tests Benchmarks
+# Further flags of the program, for example: make run ARGS='--port 9000'
+ARGS ?=
+
+.PHONY: help setup build run test bench format lint clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the Debian packages that are missing
+	@command -v swift > /dev/null || { echo "setup: no swift here; get a toolchain from https://swift.org/install" >&2; exit 1; }
+	@if ! command -v dpkg-query > /dev/null; then \
+	  [ -e /usr/include/sqlite3.h ] || echo "setup: not Debian; see to the SQLite headers yourself" >&2; exit 0; \
+	fi; \
+	missing=(); \
+	for package in $(PACKAGES); do \
+	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2> /dev/null || true)" = installed ] \
+	    || missing+=("$$package"); \
+	done; \
+	[ "$${#missing[@]}" -gt 0 ] || exit 0; \
+	root=(); \
+	if [ "$$(id -u)" != 0 ]; then \
+	  command -v sudo > /dev/null \
+	    || { echo "setup: as root, run: apt-get install $${missing[*]}" >&2; exit 1; }; \
+	  root=(sudo); \
+	fi; \
+	echo "setup: installing $${missing[*]}"; \
+	"$${root[@]}" apt-get update -qq; \
+	"$${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -qq -y --no-install-recommends "$${missing[@]}" > /dev/null; \
+	echo "setup: done"
+
+build: setup ## Build the program for release
+	swift build -c release --product apus
+
+run: build ## Build, then serve on this machine; flags in ARGS
+	@HOST="$${HOST:-127.0.0.1}" exec .build/release/apus serve $(ARGS)
+
+# One test at a time: some start servers and measure time, and the machine may have two cores.
+test: setup ## Run all tests
+	swift test --no-parallel
+
+bench: build ## Measure the release build; flags in ARGS
+	swift build -c release --product apus-bench
+	.build/release/apus-bench $(ARGS)
+
+format: ## Format the sources
+	swift format --in-place --recursive --parallel $(SOURCES)
+
+lint: ## Check the sources' format
+	swift format lint --strict --recursive --parallel $(SOURCES)
+
+clean: ## Remove what was built, but no database
+	swift package clean

@@ -1,0 +1,91 @@
+import ApusCore
+import NIOCore
+
+/// What is asked of both backends after a commit, decided by chance.
+struct RandomQuestion {
+    private let owner: OwnerID
+    private let moment: Timestamp
+    private let limit: Int
+    private let bytesMax: Int
+    private let sequence: SequenceNumber
+    private let name: String
+
+    init(owner: OwnerID, moment: Timestamp, choices: inout RandomChoices) {
+        self.owner = owner
+        self.moment = moment
+        limit = choices.number(in: 1...12)
+        bytesMax = choices.number(in: 0...80)
+        sequence = SequenceNumber(Int64(choices.number(in: 0...40)))
+        name = choices.one(of: RandomChoices.keys)
+    }
+
+    /// Every read of records and changes.
+    func compareRecords(_ first: any StorageReader, _ second: any StorageReader) throws {
+        let key = try RecordKey(name)
+        for collection in try RandomChoices.collections.map({ try CollectionName($0) }) {
+            let address = RecordAddress(owner: owner, collection: collection, key: key)
+            try same("record", first, second) { try $0.record(at: address) }
+            for (after, limit, bytesMax) in [(nil, 1000, 1 << 20), (key, limit, bytesMax)] {
+                try same("records", first, second) {
+                    let page = try $0.records(
+                        owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax,
+                        liveAt: moment)
+                    return [page.hasMore ? "more" : "end"] + page.records.map(described)
+                }
+            }
+            try compareChanges(first, second, collection: collection)
+        }
+        try compareChanges(first, second, collection: nil)
+        try same("firstChange", first, second) {
+            try $0.firstChange(owner: owner, committedAtOrAfter: moment.advanced(byMilliseconds: -Int64(limit) * 3))
+        }
+        try same("ownerState", first, second) { try $0.ownerState(owner) }
+        try same("collections", first, second) { try $0.collections(owner: owner, liveAt: moment) }
+        try same("usage", first, second) { try $0.usage(owner: owner, liveAt: moment) }
+    }
+
+    /// Every other read.
+    func compareAccounts(_ first: any StorageReader, _ second: any StorageReader) throws {
+        try same("user", first, second) { try $0.user(owner) }
+        try same("users", first, second) { try $0.users(after: nil, limit: 1000) }
+        try same("users after", first, second) { try $0.users(after: owner, limit: limit) }
+        try same("tokens", first, second) { try $0.tokens(user: owner, expiringAfter: moment, limit: limit) }
+        try same("token", first, second) { try $0.token(id: "\(name)\(moment.milliseconds)") }
+        try same("revocations", first, second) { Set(try $0.revocations().map { Array("\($0)".utf8) }) }
+        try same("cutoffs", first, second) { Set(try $0.cutoffs()) }
+        try same("storedAnswer", first, second) { try $0.storedAnswer(owner: owner, key: name) }
+        try same("auditEntries", first, second) { try $0.auditEntries(limit: limit) }
+        try same("all auditEntries", first, second) { try $0.auditEntries(limit: 100_000) }
+    }
+
+    private func compareChanges(
+        _ first: any StorageReader, _ second: any StorageReader, collection: CollectionName?
+    ) throws {
+        for (after, limit, bytesMax) in [(.zero, 1000, 1 << 20), (sequence, limit, bytesMax)] {
+            try same("changes", first, second) {
+                let page = try $0.changes(
+                    owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax,
+                    liveAt: moment)
+                return ["\(page.reached), \(page.hasMore)"] + page.records.map(described)
+            }
+        }
+    }
+
+    /// Everything about a record as text, so that two that differ can be read; in ASCII, as `String` takes the
+    /// composed and the decomposed form of a letter for one.
+    private func described(_ record: Record) -> String {
+        let value = record.value.map { String(buffer: $0.bytes) } ?? "-"
+        let text =
+            "\(record.address) \(value) \(record.updatedAt) \(String(describing: record.deletedAt)) "
+            + "\(String(describing: record.expiresAt)) \(record.sequence) \(record.committedAt)"
+        return text.unicodeScalars.map { $0.escaped(asASCII: true) }.joined()
+    }
+
+    private func same<Answer: Equatable>(
+        _ verb: String, _ first: any StorageReader, _ second: any StorageReader,
+        _ ask: (any StorageReader) throws -> Answer
+    ) throws {
+        let answers = (try ask(first), try ask(second))
+        try expect(answers.0 == answers.1, "\(verb) of \(owner) at \(moment): \(answers.0), \(answers.1)")
+    }
+}
