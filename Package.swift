@@ -74,11 +74,17 @@ let package = Package(
             ],
             path: "Benchmarks/ApusBench",
             swiftSettings: strict),
-        tests("CoreTests", ["ApusCore", nioCore]),
+        tests("CoreTests", ["ApusCore", "ApusTesting", nioCore]),
+        tests("ProtocolTests", ["ApusCore", "ApusProtocol", "ApusTesting", nioCore]),
+        tests(
+            "EngineTests",
+            ["ApusCore", "ApusEngine", "ApusMemory", "ApusTesting", nioCore, logging, lifecycle]),
+        tests("HTTPTests", ["ApusCore", "ApusHTTP", "ApusTesting", nioCore, nioHTTP1]),
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),
         tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
+        tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
     ]
 )

@@ -84,6 +84,7 @@ private struct EngineEnd: Service {
 // MARK: - Admission
 
 extension Engine {
+    public var storageDescription: StorageDescription { storage.description }
     public var epoch: Epoch { storage.description.epoch }
     public var limits: Limits { settings.limits }
 

@@ -61,17 +61,14 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
         channelContext = nil
     }
 
-    /// Hands the connection over to a socket.
-    func becomes(_ session: WebSocketSession) {
+    /// Hands the connection over to a socket; `false` if it has closed meanwhile.
+    func becomes(_ session: WebSocketSession) -> Bool {
         self.session = session
-        lane.state.replace(self, with: session)
+        return lane.state.replace(self, with: session)
     }
 
     private func closed() {
-        if let session {
-            lane.state.removeSocket(session)
-            return
-        }
+        session?.closed()
         current?.abandon()
         progress = .idle
         releaseBody()

@@ -63,7 +63,7 @@ public struct HTTPTransport: Service {
         for lane in lanes { lane.post { lane.state.drain() } }
         let deadline = ContinuousClock.now + Self.drainTime
         while context.hub.connectionCount > 0, ContinuousClock.now < deadline {
-            try? await Task.sleep(for: .milliseconds(10))
+            guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
         }
         for lane in lanes { lane.post { lane.state.abortAll() } }
         for tick in ticks { tick.cancel() }

@@ -121,12 +121,13 @@ extension LaneState {
         hub.releaseConnection()
     }
 
-    /// The same connection, now a socket.
-    func replace(_ member: any LaneMember, with session: WebSocketSession) {
-        if members.removeValue(forKey: ObjectIdentifier(member)) == nil { return }
+    /// The same connection, now a socket; `false` if it is here no more.
+    func replace(_ member: any LaneMember, with session: WebSocketSession) -> Bool {
+        guard members.removeValue(forKey: ObjectIdentifier(member)) != nil else { return false }
         members[ObjectIdentifier(session)] = session
         sockets[ObjectIdentifier(session)] = session
         hub.addSocket()
+        return true
     }
 
     func removeSocket(_ session: WebSocketSession) {

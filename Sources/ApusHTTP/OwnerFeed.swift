@@ -66,7 +66,7 @@ final class OwnerFeed {
     /// The next run after `cursor`, which moves past it; `nil` at the end.
     func next(after cursor: inout FeedCursor) -> FeedRun? {
         let index = cursor.run - firstRun
-        guard index < runs.count else { return nil }
+        guard runs.indices.contains(index) else { return nil }
         cursor.run += 1
         cursor.bytesBefore += runs[index].bytes.readableBytes
         return runs[index]

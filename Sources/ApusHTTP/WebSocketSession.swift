@@ -24,6 +24,7 @@ final class WebSocketSession: ChannelInboundHandler {
     private var position: SequenceNumber?
     private var catchUp: CatchUp?
     private var isPumping = false
+    private var isGone = false
     private var heardAt = NIODeadline.now()
     private var pingedAt = NIODeadline.now()
     private var progressedAt = NIODeadline.now()
@@ -50,6 +51,12 @@ final class WebSocketSession: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         channelContext = nil
+    }
+
+    /// The connection has ended.
+    func closed() {
+        isGone = true
+        lane.state.removeSocket(self)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -102,7 +109,7 @@ extension WebSocketSession {
     }
 
     private func readNextPage() {
-        guard machine.isOpen, let position = catchUp?.position else { return }
+        guard let position = catchUp?.position else { return }
         catchUp?.isReading = true
         let limits = context.service.limits
         let query = ChangesQuery(
@@ -123,7 +130,7 @@ extension WebSocketSession {
         catchUp?.position = page.reached
         catchUp?.isReading = false
         if page.hasMore {
-            if channelContext?.channel.isWritable ?? false { readNextPage() }
+            if isWritable { readNextPage() }
         } else if feed == nil {
             // Everything committed from here on is in the feed; what was committed until here is in one more page.
             lane.state.join(self)
@@ -159,9 +166,11 @@ extension WebSocketSession {
         let bound = NIOLoopBound(self, eventLoop: lane.loop)
         return { [lane] result in
             lane.post {
+                let session = bound.value
+                guard !session.isGone, session.machine.isOpen else { return }
                 switch result {
-                case .success(let answer): body(bound.value, answer)
-                case .failure(let error): onFailure(bound.value, error)
+                case .success(let answer): body(session, answer)
+                case .failure(let error): onFailure(session, error)
                 }
             }
         }
@@ -184,30 +193,31 @@ extension WebSocketSession {
 
     /// Writes what waits for this socket, as long as its client takes it.
     func pump() {
-        guard let channelContext, machine.isOpen, !isPumping else { return }
+        guard machine.isOpen, !isPumping else { return }
         if let catchUp {
-            if !catchUp.isReading, channelContext.channel.isWritable { readNextPage() }
+            if !catchUp.isReading, isWritable { readNextPage() }
             return
         }
         guard let feed, position != nil else { return }
         isPumping = true
         defer { isPumping = false }
         var written = 0
-        while channelContext.channel.isWritable, written < Self.pumpBytes {
+        while isWritable, written < Self.pumpBytes {
             var round = 0
-            while channelContext.channel.isWritable, let run = feed.next(after: &cursor) {
-                round += take(run)
-            }
+            while isWritable, let run = feed.next(after: &cursor) { round += take(run) }
             guard round > 0 else { break }
             written += round
-            channelContext.flush()
+            channelContext?.flush()
             progressedAt = .now()
         }
-        if written >= Self.pumpBytes, channelContext.channel.isWritable {
+        if written >= Self.pumpBytes, isWritable {
             let bound = NIOLoopBound(self, eventLoop: lane.loop)
             lane.post { bound.value.pump() }
         }
     }
+
+    /// Whether the client takes what is written.
+    private var isWritable: Bool { !isGone && channelContext?.channel.isWritable ?? false }
 
     /// Writes the run unless the client has it already; the bytes written.
     private func take(_ run: FeedRun) -> Int {
@@ -280,7 +290,7 @@ extension WebSocketSession {
 
     /// Answers a frame, unless the client sends them without ever reading what comes back.
     private func answer(_ opcode: UInt8, _ payload: ByteBuffer) {
-        guard channelContext?.channel.isWritable ?? false else {
+        guard isWritable else {
             close(.tryAgainLater)
             return
         }

@@ -56,8 +56,7 @@ final class WebSocketUpgrader: HTTPServerProtocolUpgrader {
         do {
             let decoder = WebSocketFrameDecoder(maxFrameSize: self.context.service.limits.messageBytesMax)
             try context.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), session])
-            connection.becomes(session)
-            session.start()
+            if connection.becomes(session) { session.start() }
             return context.eventLoop.makeSucceededVoidFuture()
         } catch {
             return context.eventLoop.makeFailedFuture(error)

@@ -3,7 +3,6 @@ public import ApusCore
 import ApusEngine
 import ApusHTTP
 import ApusMemory
-
 import ApusSQLite
 public import Logging
 public import ServiceLifecycle
@@ -60,11 +59,10 @@ public struct PluginRegistry: Sendable {
     }
 
     func openStorage(_ settings: Settings) throws(ApusError) -> any StorageBackend {
-        let place = StoragePlace(settings.databasePath)
+        let place = StorageURL(settings.databasePath)
         guard let open = storages[place.name] else {
-            throw ApusError(
-                .badParameter,
-                "DB_PATH asks for the storage \"\(place.name)\"; there are: \(storages.keys.sorted().joined(separator: ", "))")
+            let names = storages.keys.sorted().joined(separator: ", ")
+            throw ApusError(.badParameter, "DB_PATH asks for the storage \"\(place.name)\"; there are: \(names)")
         }
         return try open(place.path, settings)
     }
@@ -98,7 +96,7 @@ public struct TransportParts: Sendable {
 }
 
 /// What `DB_PATH` says: a storage's name and what it shall open.
-struct StoragePlace: Hashable {
+struct StorageURL: Hashable {
     var name: String
     var path: String
 

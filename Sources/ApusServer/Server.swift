@@ -34,13 +34,23 @@ public struct Server: Sendable {
     public func run(onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void) async throws {
         Self.raiseDescriptorLimit()
         let parts = TransportParts(
-            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger,
-            onListening: onListening)
+            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger
+        ) { [engine, logger] host, port in
+            let storage = engine.storageDescription
+            logger.info(
+                "listening",
+                metadata: [
+                    "host": "\(host)", "port": "\(port)", "storage": "\(storage.name)", "path": "\(storage.path)",
+                    "durability": "\(storage.durability.rawValue)", "schema": "\(storage.schemaVersion)",
+                ])
+            onListening(host, port)
+        }
         var configuration = ServiceGroupConfiguration(
             services: engine.services + registry.makeTransports(parts),
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.stopTime
         try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped")
     }
 
     /// Every socket takes a descriptor, and the usual soft limit of 1,024 is soon reached.

@@ -97,7 +97,7 @@ public struct Settings: Sendable {
 
     /// Where the database is, in words.
     public var databasePlace: String {
-        let place = StoragePlace(databasePath)
+        let place = StorageURL(databasePath)
         return place.path.isEmpty
             ? "\(place.name), nothing is kept" : "\(SettingsFile(path: place.path).path) (\(place.name))"
     }

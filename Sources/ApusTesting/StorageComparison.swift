@@ -167,7 +167,9 @@ struct RandomOperation {
     private func batch(in transaction: any StorageTransaction, seen: Seen) throws(ApusError) -> CommitBatch {
         let written = Set(drafts.map(\.address))
         // In an order both backends share: several records may end at the same moment.
-        let swept = seen.expired.subtracting(written).sorted { "\($0)" < "\($1)" }
+        let swept = seen.expired.subtracting(written).sorted {
+            "\($0)".utf8.lexicographicallyPrecedes("\($1)".utf8)
+        }
         let tombstones = sweeps ? swept.map(Draft.init(deleting:)) : []
         var batch = try transaction.plan(drafts + tombstones, at: moment.milliseconds)
         if purges {

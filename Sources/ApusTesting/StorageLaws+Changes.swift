@@ -80,7 +80,7 @@ extension StorageLaws {
 
     private static func changesBytes(_ stage: StorageStage) throws {
         try stage.write(Draft("a", "11111"), Draft("b", nil), Draft("c", "33333"))
-        for (bytesMax, count) in [(0, 2), (5, 2), (9, 2), (10, 3)] {
+        for (bytesMax, count) in [(0, 1), (5, 2), (9, 2), (10, 3)] {
             let page = try stage.changes(bytesMax: bytesMax)
             try expectEqual(page.records.count, count, "with \(bytesMax) bytes the number of records")
             try expectEqual(page.hasMore, count < 3, "with \(bytesMax) bytes having more")

@@ -56,7 +56,8 @@ extension StorageLaws {
     }
 
     private static func purging(_ stage: StorageStage) throws {
-        try stage.write(Draft("a", nil), Draft("b", nil))
+        try stage.write(Draft("a", nil), at: 1000)
+        try stage.write(Draft("b", nil), at: 1001)
         let purged = try stage.purge(committedBefore: 2000, limit: 1)
         try expectEqual(purged.map(\.address.key.text), ["a"], "what was purged")
         try expect(stage.reader.record(at: Draft("a").address) == nil, "the tombstone was still there")

@@ -22,6 +22,8 @@ final class Background<Answer: Sendable>: Sendable {
         }
     }
 
+    var isFinished: Bool { result.withLock { $0 != nil } }
+
     /// Waits for the end of the work; at most four times as long as anything it waits for itself.
     func wait() throws -> Answer {
         guard finished.wait(timeout: .now() + 4 * patience) == .success else {
