@@ -79,6 +79,14 @@ public enum KeyKind: NameKind {
     public static let bytesMax = 256
 }
 
+public enum TextKind: NameKind {
+    public static let field = "text"
+    public static let bytesMax = Int.max
+}
+
+/// Any text, told apart by its bytes: `String` takes the composed and the decomposed form of a letter for one.
+public typealias ExactText = Name<TextKind>
+
 /// The `user_id` a record belongs to, and the user a token speaks for.
 public typealias OwnerID = Name<OwnerKind>
 public typealias CollectionName = Name<CollectionKind>

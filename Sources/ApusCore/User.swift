@@ -109,7 +109,7 @@ public enum Revocation: Hashable, Sendable {
 
     public func revokes(_ principal: Principal) -> Bool {
         switch self {
-        case .token(let revocation): principal.tokenID == revocation.tokenID
+        case .token(let revocation): principal.tokenID.map { $0.utf8.elementsEqual(revocation.tokenID.utf8) } ?? false
         case .user(let cutoff): cutoff.revokes(principal)
         }
     }

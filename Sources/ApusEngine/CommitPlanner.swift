@@ -19,7 +19,7 @@ struct CommitPlanner {
 
     struct AnswerKey: Hashable {
         var owner: OwnerID
-        var key: String
+        var key: ExactText
     }
 
     private struct Row {
@@ -46,7 +46,7 @@ struct CommitPlanner {
         self.rows = Dictionary(minimumCapacity: rows.count)
         for row in rows { self.rows[row.record.address] = Row(record: row.record, locator: row.locator) }
         self.answers = Dictionary(
-            answers.map { (AnswerKey(owner: $0.owner, key: $0.key), $0) }, uniquingKeysWith: { $1 })
+            answers.map { (AnswerKey(owner: $0.owner, key: ExactText(stored: $0.key)), $0) }, uniquingKeysWith: { $1 })
     }
 
     /// Decides all items of `request`, each seeing the ones before it.
@@ -60,7 +60,7 @@ struct CommitPlanner {
                 let stored = StoredAnswer(
                     owner: request.owner, key: claim.key, fingerprint: claim.fingerprint, body: claim.encode(answer),
                     storedAt: now)
-                answers[AnswerKey(owner: request.owner, key: claim.key)] = stored
+                answers[AnswerKey(owner: request.owner, key: ExactText(stored: claim.key))] = stored
                 batch.answers.append(stored)
             }
             return .success(answer)
@@ -91,7 +91,7 @@ struct CommitPlanner {
 extension CommitPlanner {
     private func replay(of request: WriteRequest) throws(ApusError) -> ByteBuffer? {
         guard let claim = request.idempotency,
-            let stored = answers[AnswerKey(owner: request.owner, key: claim.key)],
+            let stored = answers[AnswerKey(owner: request.owner, key: ExactText(stored: claim.key))],
             stored.storedAt.advanced(bySeconds: limits.idempotencyLifeSeconds) > now
         else { return nil }
         guard stored.fingerprint == claim.fingerprint else {

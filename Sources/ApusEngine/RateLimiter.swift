@@ -8,7 +8,7 @@ import Synchronization
 final class RateLimiter: Sendable {
     private let perMinute: Int
     private let keysMax: Int
-    private let fullAt: Mutex<[String: Duration]> = Mutex([:])
+    private let fullAt: Mutex<[ExactText: Duration]> = Mutex([:])
 
     /// - Parameter perMinute: 0 turns the limiter off.
     init(perMinute: Int, keysMax: Int = 100_000) {
@@ -23,6 +23,7 @@ final class RateLimiter: Sendable {
     func admit(_ key: String, at clock: @autoclosure () -> Duration) throws(ApusError) {
         guard perMinute > 0 else { return }
         let moment = clock()
+        let key = ExactText(stored: key)
         let wait: Duration? = fullAt.withLock { fullAt in
             let before = max(fullAt[key] ?? moment, moment)
             let after = before + .seconds(60) / perMinute
@@ -38,7 +39,7 @@ final class RateLimiter: Sendable {
     }
 
     /// Forgets full buckets; if all are in use, half of them, so that a flood of keys costs memory to nobody.
-    private func makeRoom(_ fullAt: inout [String: Duration], at moment: Duration) {
+    private func makeRoom(_ fullAt: inout [ExactText: Duration], at moment: Duration) {
         fullAt = fullAt.filter { $0.value > moment }
         if fullAt.count >= keysMax {
             fullAt = Dictionary(uniqueKeysWithValues: fullAt.dropFirst(keysMax / 2).map { ($0.key, $0.value) })

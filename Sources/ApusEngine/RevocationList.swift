@@ -5,7 +5,7 @@ import Synchronization
 /// whose tokens were ever revoked together.
 final class RevocationList: Sendable {
     private struct State {
-        var tokens: [String: Timestamp] = [:]
+        var tokens: [ExactText: Timestamp] = [:]
         var cutoffs: [OwnerID: TokenCutoff] = [:]
     }
 
@@ -13,14 +13,14 @@ final class RevocationList: Sendable {
 
     init(tokens: [TokenRevocation], cutoffs: [TokenCutoff]) {
         var state = State()
-        for revocation in tokens { state.tokens[revocation.tokenID] = revocation.keepUntil }
+        for revocation in tokens { state.tokens[ExactText(stored: revocation.tokenID)] = revocation.keepUntil }
         for cutoff in cutoffs { state.cutoffs[cutoff.user] = cutoff }
         self.state = Mutex(state)
     }
 
     func revokes(_ principal: Principal) -> Bool {
         state.withLock { state in
-            if let id = principal.tokenID, state.tokens[id] != nil { return true }
+            if let id = principal.tokenID, state.tokens[ExactText(stored: id)] != nil { return true }
             return state.cutoffs[principal.user]?.revokes(principal) ?? false
         }
     }
@@ -28,7 +28,7 @@ final class RevocationList: Sendable {
     func insert(_ revocation: Revocation) {
         state.withLock { state in
             switch revocation {
-            case .token(let token): state.tokens[token.tokenID] = token.keepUntil
+            case .token(let token): state.tokens[ExactText(stored: token.tokenID)] = token.keepUntil
             case .user(let cutoff): state.cutoffs[cutoff.user] = cutoff
             }
         }

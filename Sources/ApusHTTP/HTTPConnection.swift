@@ -331,6 +331,8 @@ extension HTTPConnection {
     }
 
     func errorCaught(context channelContext: ChannelHandlerContext, error: any Error) {
+        // An upgrade that was refused comes by here before its request does, to be answered there.
+        if error is ApusError { return }
         guard let error = error as? HTTPParserError, case .idle = progress else {
             channelContext.close(promise: nil)
             return

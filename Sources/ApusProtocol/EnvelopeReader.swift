@@ -8,7 +8,7 @@ import NIOCore
 struct EnvelopeReader {
     let body: ByteBuffer
     private(set) var faults: [ApusError.Field] = []
-    private var seen: Set<String> = []
+    private var seen: Set<ExactText> = []
 
     init(body: ByteBuffer) {
         self.body = body
@@ -16,12 +16,12 @@ struct EnvelopeReader {
 
     /// - Throws: `malformed-json` when `name` was there before.
     mutating func enter(_ name: String) throws(ApusError) {
-        guard seen.insert(name).inserted else {
+        guard seen.insert(ExactText(stored: name)).inserted else {
             throw ApusError(.malformedJSON, "the member \"\(name)\" stands twice in one object")
         }
     }
 
-    func has(_ name: String) -> Bool { seen.contains(name) }
+    func has(_ name: String) -> Bool { seen.contains(ExactText(stored: name)) }
 
     mutating func fault(_ name: String, _ detail: String) {
         faults.append(ApusError.Field(pointer: "/\(name)", detail: detail))
