@@ -79,7 +79,12 @@ let package = Package(
         tests(
             "EngineTests",
             ["ApusCore", "ApusEngine", "ApusMemory", "ApusTesting", nioCore, logging, lifecycle]),
-        tests("HTTPTests", ["ApusCore", "ApusHTTP", "ApusTesting", nioCore, nioHTTP1]),
+        tests(
+            "HTTPTests",
+            [
+                "ApusCore", "ApusHTTP", "ApusProtocol", "ApusTesting", nioCore, nioHTTP1,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),

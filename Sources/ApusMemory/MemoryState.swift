@@ -2,15 +2,12 @@ internal import ApusCore
 internal import NIOCore
 
 /// Everything that is stored, as a plain value.
-///
-/// Strings that no ``Name`` holds are told apart by their bytes, as `String` would take the composed and the
-/// decomposed form of a letter for one.
 struct MemoryState: Sendable {
     private(set) var owners: [OwnerID: MemoryOwner] = [:]
     private(set) var users: [OwnerID: User] = [:]
     /// In the order they came.
     private(set) var tokens: [TokenGrant] = []
-    private(set) var revocations: [[UInt8]: TokenRevocation] = [:]
+    private(set) var revocations: [ExactText: TokenRevocation] = [:]
     private(set) var cutoffs: [OwnerID: TokenCutoff] = [:]
     private(set) var answers: [AnswerName: StoredAnswer] = [:]
     /// The oldest first.
@@ -41,10 +38,10 @@ struct MemoryState: Sendable {
         for user in batch.users { users[user.id] = user }
         for id in batch.deletedUsers { users[id] = nil }
         for grant in batch.tokens {
-            tokens.removeAll { $0.id.utf8.elementsEqual(grant.id.utf8) }
+            tokens.removeAll { ExactText(stored: $0.id) == ExactText(stored: grant.id) }
             tokens.append(grant)
         }
-        for revocation in batch.revocations { revocations[Array(revocation.tokenID.utf8)] = revocation }
+        for revocation in batch.revocations { revocations[ExactText(stored: revocation.tokenID)] = revocation }
         for cutoff in batch.cutoffs { cutoffs[cutoff.user] = cutoff }
         for answer in batch.answers { answers[AnswerName(owner: answer.owner, key: answer.key)] = answer }
         for entry in batch.audit {
@@ -87,11 +84,11 @@ struct MemoryState: Sendable {
 /// What an answer is stored under.
 struct AnswerName: Hashable {
     var owner: OwnerID
-    var key: [UInt8]
+    var key: ExactText
 
     init(owner: OwnerID, key: String) {
         self.owner = owner
-        self.key = Array(key.utf8)
+        self.key = ExactText(stored: key)
     }
 }
 

@@ -76,7 +76,7 @@ extension ReadsMemory {
     }
 
     func token(id: String) -> TokenGrant? {
-        read { state in state.tokens.first { $0.id.utf8.elementsEqual(id.utf8) } }
+        read { state in state.tokens.first { ExactText(stored: $0.id) == ExactText(stored: id) } }
     }
 
     func revocations() -> [TokenRevocation] {

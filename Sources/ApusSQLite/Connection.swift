@@ -52,6 +52,7 @@ final class Connection {
             }
             try execute("PRAGMA synchronous = \(durability.synchronous)")
             try execute("PRAGMA wal_autocheckpoint = 0")
+            try execute("PRAGMA cache_size = -\(Schema.writerCacheBytes >> 10)")
             try execute("PRAGMA journal_size_limit = \(Schema.logBytesMax)")
             watchLog()
         case .reader:
@@ -154,7 +155,9 @@ final class Connection {
         sqlite3_wal_hook(
             handle,
             { connection, _, _, pages in
-                if let connection { Unmanaged<Connection>.fromOpaque(connection).takeUnretainedValue().pagesInLog = pages }
+                if let connection {
+                    Unmanaged<Connection>.fromOpaque(connection).takeUnretainedValue().pagesInLog = pages
+                }
                 return SQLITE_OK
             }, Unmanaged.passUnretained(self).toOpaque())
     }

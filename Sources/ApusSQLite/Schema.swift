@@ -16,6 +16,10 @@ enum Schema {
 
     static let logBytesMax = Int(logPagesMax) * pageBytes
 
+    /// The writer's page cache. With SQLite's 2 MB, pages of a transaction over many owners are written to the log
+    /// before it ends, and again when it does.
+    static let writerCacheBytes = 32 << 20
+
     /// How long the writer waits for readers that keep a long log from being started anew.
     static let writerBusyMilliseconds: Int32 = 100
 

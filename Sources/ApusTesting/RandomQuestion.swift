@@ -30,7 +30,7 @@ struct RandomQuestion {
                     let page = try $0.records(
                         owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax,
                         liveAt: moment)
-                    return [page.hasMore ? "more" : "end"] + page.records.map(described)
+                    return SeenPage(hasMore: page.hasMore, reached: nil, records: page.records)
                 }
             }
             try compareChanges(first, second, collection: collection)
@@ -66,19 +66,9 @@ struct RandomQuestion {
                 let page = try $0.changes(
                     owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax,
                     liveAt: moment)
-                return ["\(page.reached), \(page.hasMore)"] + page.records.map(described)
+                return SeenPage(hasMore: page.hasMore, reached: page.reached, records: page.records)
             }
         }
-    }
-
-    /// Everything about a record as text, so that two that differ can be read; in ASCII, as `String` takes the
-    /// composed and the decomposed form of a letter for one.
-    private func described(_ record: Record) -> String {
-        let value = record.value.map { String(buffer: $0.bytes) } ?? "-"
-        let text =
-            "\(record.address) \(value) \(record.updatedAt) \(String(describing: record.deletedAt)) "
-            + "\(String(describing: record.expiresAt)) \(record.sequence) \(record.committedAt)"
-        return text.unicodeScalars.map { $0.escaped(asASCII: true) }.joined()
     }
 
     private func same<Answer: Equatable>(
@@ -87,5 +77,21 @@ struct RandomQuestion {
     ) throws {
         let answers = (try ask(first), try ask(second))
         try expect(answers.0 == answers.1, "\(verb) of \(owner) at \(moment): \(answers.0), \(answers.1)")
+    }
+}
+
+/// A page of either kind, which tells itself so that two that differ can be read.
+private struct SeenPage: Equatable, CustomStringConvertible {
+    var hasMore: Bool
+    var reached: ChangesPosition?
+    var records: [Record]
+
+    var description: String {
+        let lines = records.map { record in
+            let value = record.value.map { String(buffer: $0.bytes) } ?? "-"
+            return "\(record.address) \(value) \(record.updatedAt) \(String(describing: record.deletedAt)) "
+                + "\(String(describing: record.expiresAt)) \(record.sequence) \(record.committedAt)"
+        }
+        return "\(hasMore) \(String(describing: reached))\n" + lines.joined(separator: "\n")
     }
 }

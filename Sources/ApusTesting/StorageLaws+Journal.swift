@@ -11,7 +11,9 @@ extension StorageLaws {
 
     private static func moment(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
 
-    private static func answer(_ key: String, _ body: String, owner: String = "u1", at: Int64 = 1) throws -> StoredAnswer {
+    private static func answer(_ key: String, _ body: String, owner: String = "u1", at: Int64 = 1) throws
+        -> StoredAnswer
+    {
         StoredAnswer(
             owner: try OwnerID(owner), key: key, fingerprint: [0, 255, 7], body: ByteBuffer(string: body),
             storedAt: moment(at))

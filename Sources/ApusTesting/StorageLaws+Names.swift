@@ -65,7 +65,8 @@ extension StorageLaws {
         let address = try Draft("k").address
         let record = Record(
             address: address, value: JSONText(validated: ByteBuffer(string: "true")),
-            updatedAt: Timestamp(milliseconds: -62_167_219_200_000), expiresAt: Timestamp(milliseconds: 253_402_300_799_999),
+            updatedAt: Timestamp(milliseconds: -62_167_219_200_000),
+            expiresAt: Timestamp(milliseconds: 253_402_300_799_999),
             sequence: SequenceNumber(.max - 1), committedAt: Timestamp(milliseconds: 3))
         try stage.commit { $0.records = [CommitBatch.RecordWrite(record: record, replacing: nil)] }
         try expectEqual(stage.reader.record(at: address), record, "the record")
@@ -100,7 +101,9 @@ extension StorageLaws {
     }
 
     private static func oddNames(_ stage: StorageStage) throws {
-        let names = ["a/b", "/", "//", "'; DROP TABLE records; --", "\"", "\\", "%", "_", " ", "\u{FFFF}", "\u{10FFFF}"]
+        let names = [
+            "a/b", "/", "//", "'; DROP TABLE records; --", "\"", "\\", "%", "_", " ", "\u{FFFF}", "\u{10FFFF}",
+        ]
         for name in names { try stage.write(Draft(name, owner: name, collection: name)) }
         for name in names {
             try expectEqual(stage.keys(name, name), [name], "the keys of \(name)")

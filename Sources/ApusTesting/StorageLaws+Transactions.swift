@@ -48,9 +48,11 @@ extension StorageLaws {
 
     private static func storedRows(_ stage: StorageStage) throws {
         try stage.write(Draft("a"), Draft("b"), Draft("a", owner: "u2"))
-        let addresses = try ["b", "none", "a"].map { try Draft($0).address } + [
-            Draft("a", collection: "none").address, Draft("a", owner: "none").address, Draft("a", owner: "u2").address,
-        ]
+        let addresses =
+            try ["b", "none", "a"].map { try Draft($0).address } + [
+                Draft("a", collection: "none").address, Draft("a", owner: "none").address,
+                Draft("a", owner: "u2").address,
+            ]
         let rows = try stage.writer.transaction { transaction throws(ApusError) in try transaction.stored(addresses) }
         try expectEqual(
             rows.map { $0?.record.address }, [addresses[0], nil, addresses[2], nil, nil, addresses[5]], "the rows")
@@ -79,7 +81,8 @@ extension StorageLaws {
             try expectEqual(page.reached.after, SequenceNumber(1), "the last number")
             try expect(reader.record(at: drafts[2].address) == nil, "a new owner's record was there")
             try expect(reader.user(OwnerID("u1")) == nil, "a user was there")
-            try expect(reader.tokens(user: OwnerID("u1"), expiringAfter: .init(milliseconds: 0), limit: 1).isEmpty, "a token")
+            try expect(
+                reader.tokens(user: OwnerID("u1"), expiringAfter: .init(milliseconds: 0), limit: 1).isEmpty, "a token")
             try expect(reader.revocations().isEmpty && reader.cutoffs().isEmpty, "a revocation was there")
             try expect(reader.storedAnswer(owner: OwnerID("u1"), key: "key") == nil, "an answer was there")
             try expect(reader.auditEntries(limit: 1).isEmpty, "an audit entry was there")

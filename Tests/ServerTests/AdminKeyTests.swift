@@ -9,7 +9,8 @@ import Testing
 
     private func body(_ method: String, _ target: String) -> String? {
         guard method == "POST" else { return nil }
-        return target.hasSuffix("/users") ? #"{"user_id":"u"}"# : target.hasSuffix("tokens/revoke") ? #"{"jti":"j"}"# : nil
+        return target.hasSuffix("/users")
+            ? #"{"user_id":"u"}"# : target.hasSuffix("tokens/revoke") ? #"{"jti":"j"}"# : nil
     }
 
     private func call(

@@ -31,10 +31,11 @@ import Testing
         try expectNothingWritten()
     }
 
-    @Test(arguments: [
-        [0xFF], [0xC0, 0x80], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF8, 0x88],
-        [0x80], [0xE0, 0x80, 0xAF],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF], [0xC0, 0x80], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF8, 0x88],
+            [0x80], [0xE0, 0x80, 0xAF],
+        ] as [[UInt8]])
     func `bytes that are not UTF-8 are 400`(bytes: [UInt8]) throws {
         let string = [0x22] + bytes + [0x22]
         try expectProblem(try post(string, user.path("things", "k"), "PUT"), 400, "malformed-json")
@@ -54,7 +55,8 @@ import Testing
     @Test func `a name that stands twice in our own part of the body is 400`() throws {
         let body = user.upsertBody("k", "1")
         for extra in [
-            "\"key\":\"other\"", "\"value\":2", "\"user_id\":\"root\"", "\"\\u006bey\":\"other\"", "\"collection\":\"c\"",
+            "\"key\":\"other\"", "\"value\":2", "\"user_id\":\"root\"", "\"\\u006bey\":\"other\"",
+            "\"collection\":\"c\"",
             "\"ttl_seconds\":5,\"ttl_seconds\":6", "\"updated_at\":null,\"updated_at\":null",
         ] {
             try expectProblem(
@@ -73,7 +75,8 @@ import Testing
         ("user_id", "5"), ("user_id", "null"), ("collection", "5"), ("collection", "{}"), ("key", "7"), ("key", "[]"),
         ("key", "null"), ("key", "true"), ("ttl_seconds", "\"5\""), ("ttl_seconds", "0"), ("ttl_seconds", "-1"),
         ("ttl_seconds", "1.5"), ("ttl_seconds", "315360001"), ("ttl_seconds", "99999999999999999999"),
-        ("ttl_seconds", "true"), ("expires_at", "5"), ("expires_at", "\"soon\""), ("collection", "\"\""), ("key", "\"\""),
+        ("ttl_seconds", "true"), ("expires_at", "5"), ("expires_at", "\"soon\""), ("collection", "\"\""),
+        ("key", "\"\""),
         ("key", "\"a\\nb\""), ("key", "\"\\u0000\""), ("key", "\"\\u007f\""), ("collection", "\"a\\u001fb\""),
     ])
     func `a field of the wrong kind or out of bounds is 422 and named`(name: String, value: String) throws {

@@ -32,7 +32,9 @@ import Testing
                 item("high", "9", extra: "\"conflict_policy\":\"max_numeric\""),
                 item("high", "11", extra: "\"conflict_policy\":\"max_numeric\""),
                 item("plain", "1", extra: "\"delete\":false"),
-                item("stamped", "1", extra: "\"conflict_policy\":\"server_time\",\"updated_at\":\"2001-01-01T00:00:00Z\""),
+                item(
+                    "stamped", "1", extra: "\"conflict_policy\":\"server_time\",\"updated_at\":\"2001-01-01T00:00:00Z\""
+                ),
             ])
         #expect(answer.status == 200, "\(answer.text)")
         let results = try answer.json()["results"].items

@@ -93,7 +93,8 @@ import Testing
         try user.mustSet("b", "1", in: "one")
         _ = try user.delete("a", in: "two")
         let answer = try drain(from: longAgo, limit: 2, in: nil)
-        #expect(answer.seen.map { "\($0["collection"].text ?? "")/\($0["key"].text ?? "")" } == ["one/a", "one/b", "two/a"])
+        #expect(
+            answer.seen.map { "\($0["collection"].text ?? "")/\($0["key"].text ?? "")" } == ["one/a", "one/b", "two/a"])
         #expect(answer.seen.compactMap { $0["seq"].int } == [1, 3, 4])
         try user.mustSet("c", "1", in: "three")
         #expect(try drain(from: answer.position, limit: 2, in: nil).seen.compactMap { $0["key"].text } == ["c"])

@@ -21,7 +21,9 @@ import Testing
         #expect(try user.call("GET", "/v1/collections/\(user.id)").text.contains("1"))
         let socket = try user.listening("&since=0")
         let snapshot = try socket.messages { $0["type"].text == "current" }
-        #expect(snapshot.dropLast().filter { $0["type"].text == "data.updated" }.map { $0["data"]["key"].text } == ["stays"])
+        #expect(
+            snapshot.dropLast().filter { $0["type"].text == "data.updated" }.map { $0["data"]["key"].text } == ["stays"]
+        )
         #expect(try user.put("short", "2", headers: [("If-None-Match", "*")]).status == 200)
         #expect(try user.get("short").json()["data"]["expires_at"].isNull)
     }

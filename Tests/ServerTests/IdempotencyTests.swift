@@ -69,7 +69,8 @@ import Testing
     }
 
     @Test func `a key is 1 to 128 bytes`() throws {
-        #expect(try user.set("k", "1", headers: [("Idempotency-Key", String(repeating: "x", count: 128))]).status == 200)
+        #expect(
+            try user.set("k", "1", headers: [("Idempotency-Key", String(repeating: "x", count: 128))]).status == 200)
         for bad in ["", String(repeating: "x", count: 129)] {
             try expectProblem(try user.set("j", "1", headers: [("Idempotency-Key", bad)]), 400, "bad-parameter")
         }

@@ -10,7 +10,8 @@ import Testing
     }
 
     private func expectRefused(
-        _ status: Int, _ code: String, target: String = "/", headers: [(String, String)] = [], on server: RunningServer? = nil,
+        _ status: Int, _ code: String, target: String = "/", headers: [(String, String)] = [],
+        on server: RunningServer? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let port = (server ?? self.server).port

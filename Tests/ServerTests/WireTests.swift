@@ -66,33 +66,15 @@ import Testing
     }
 
     @Test func `a client that goes away in the middle of a request does no harm`() throws {
-        for cut in ["GET /hea", "POST /v1/data HTTP/1.1\r\nContent-Le", "POST /v1/data HTTP/1.1\r\nHost: x\r\n"
-            + "Content-Type: application/json\r\nAuthorization: Bearer \(user.token)\r\nContent-Length: 100\r\n\r\n{\"user"]
-        {
+        for cut in [
+            "GET /hea", "POST /v1/data HTTP/1.1\r\nContent-Le",
+            "POST /v1/data HTTP/1.1\r\nHost: x\r\n"
+                + "Content-Type: application/json\r\nAuthorization: Bearer \(user.token)\r\nContent-Length: 100\r\n\r\n{\"user",
+        ] {
             try HTTPConnection(port: server.port).socket.send(cut)
         }
         try expectAlive()
         #expect(try user.list().json()["data"].items.isEmpty)
-    }
-
-    @Test func `a body that never ends stops nobody else and is cut off`() throws {
-        let connection = try HTTPConnection(port: server.port)
-        let head = [user.authorization, ("Content-Type", "application/json"), ("Content-Length", "1000000")]
-        try connection.send("POST", "/v1/data", headers: head)
-        let start = monotonicSeconds()
-        var isOpen = true
-        while isOpen && monotonicSeconds() - start < 3 * patience {
-            do {
-                try connection.socket.send(" ")
-                isOpen = !connection.socket.isClosedByServer(within: 0.5)
-            } catch {
-                isOpen = false
-            }
-            let other = TestUser(server)
-            try other.mustSet("k", "1")
-        }
-        #expect(!isOpen)
-        try expectAlive()
     }
 
     /// Whatever the server does with these, what hides in the body is never answered, and the connection ends.
@@ -114,7 +96,7 @@ import Testing
         "POST /v1/data HTTP/1.1\r\nHost: x\r\nX: a\u{0}b\r\n\r\n",
         "POST /v1/data HTTP/1.1\r\nHost: x\r\n: empty\r\n\r\n",
         "GET /health HTTP/1.1\nHost: x\n\n", "GET /health HTTP/1.1\r\nHost: x\nX: y\r\n\r\n",
-        "GET /health HTTP/9.9\r\nHost: x\r\n\r\n", "GET /health\r\n\r\n", "GET  /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /health HTTP/9.9\r\nHost: x\r\n\r\n", "GET /health\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}", "nonsense\r\n\r\n",
     ])
     func `a request that two servers could read in two ways is refused and the connection closed`(text: String) throws {
@@ -130,7 +112,8 @@ import Testing
 
     @Test func `what follows an upgrade that is refused is not taken for a request`() throws {
         let connection = try HTTPConnection(port: server.port)
-        let upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        let upgrade =
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         try connection.socket.send(upgrade + "GET /v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
         #expect(connection.socket.isClosedByServer(within: patience))
@@ -139,7 +122,8 @@ import Testing
     }
 
     @Test func `HTTP 1.0 and Connection close end the connection after the answer`() throws {
-        for request in ["GET /health HTTP/1.0\r\n\r\n", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"] {
+        for request in ["GET /health HTTP/1.0\r\n\r\n", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
+        {
             let connection = try HTTPConnection(port: server.port)
             try connection.socket.send(request)
             #expect(try connection.read().status == 200)
@@ -166,5 +150,43 @@ import Testing
             let answer = try user.call("GET", target)
             #expect(answer["x-injected"] == nil && answer.status >= 400)
         }
+    }
+}
+
+/// Clients that take their time; the test takes its own with them, beside the others.
+@Suite struct SlowClientTests {
+    @Test func `a body that never ends stops nobody else and is cut off`() async throws {
+        let server = try RunningServer()
+        let isCut = try await Background {
+            let user = TestUser(server)
+            let connection = try HTTPConnection(port: server.port)
+            let head = [user.authorization, ("Content-Type", "application/json"), ("Content-Length", "1000000")]
+            try connection.send("POST", "/v1/data", headers: head)
+            let end = monotonicSeconds() + 3 * patience
+            while monotonicSeconds() < end {
+                guard (try? connection.socket.send(" ")) != nil else { return true }
+                if connection.socket.isClosedByServer(within: 0.5) { return true }
+                try TestUser(server).mustSet("k", "1")
+            }
+            return false
+        }.value()
+        #expect(isCut)
+        #expect(try server.call("GET", "/health").status == 200)
+    }
+
+    @Test func `headers that never end stop nobody else and are cut off`() async throws {
+        let server = try RunningServer()
+        let isCut = try await Background {
+            let connection = try HTTPConnection(port: server.port)
+            try connection.socket.send("GET /health HTTP/1.1\r\nHost: x\r\n")
+            let end = monotonicSeconds() + 3 * patience
+            while monotonicSeconds() < end {
+                guard (try? connection.socket.send("X-Slow: y\r\n")) != nil else { return true }
+                if connection.socket.isClosedByServer(within: 0.5) { return true }
+                _ = try server.call("GET", "/health")
+            }
+            return false
+        }.value()
+        #expect(isCut)
     }
 }

@@ -23,7 +23,7 @@ import Testing
         try await law.check(StoragePlace(isKept: false) { backend })
     }
 
-    @Test(arguments: UInt64(1)...6)
+    @Test(arguments: UInt64(1)...4)
     func `SQLite gives the same answers as memory, whatever is done`(seed: UInt64) throws {
         let folder = try TemporaryFolder()
         let sqlite = try SQLiteBackend(path: folder.file("data.db"), durability: .normal, makeEpoch: { "sqlite" })

@@ -22,6 +22,12 @@ final class Background<Answer: Sendable>: Sendable {
         }
     }
 
+    /// Waits without holding a thread of the test runner's.
+    func value() async throws -> Answer {
+        while !isFinished { try await Task.sleep(for: .milliseconds(50)) }
+        return try wait()
+    }
+
     var isFinished: Bool { result.withLock { $0 != nil } }
 
     /// Waits for the end of the work; at most four times as long as anything it waits for itself.

@@ -141,7 +141,8 @@ final class Program: Sendable {
     /// SwiftPM puts test bundle and programs into one directory.
     private static let path: String = {
         let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/apus"
+        return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+            + "/apus"
     }()
 }
 

@@ -14,10 +14,15 @@ final class RunningServer: Sendable {
     private let settings: [String: String]
     private let run: Mutex<(program: Program, port: Int)>
 
-    /// - Parameter overrides: settings that differ from the tests' own.
-    init(_ overrides: [String: String] = [:], in directory: ScratchDirectory = ScratchDirectory()) throws {
+    /// - Parameters:
+    ///   - overrides: settings that differ from the tests' own.
+    ///   - dropsEmpty: whether an empty override means that the setting is not there at all.
+    init(
+        _ overrides: [String: String] = [:], dropsEmpty: Bool = false,
+        in directory: ScratchDirectory = ScratchDirectory()
+    ) throws {
         self.directory = directory
-        settings = Self.defaults.merging(overrides) { $1 }
+        settings = Self.defaults.merging(overrides) { $1 }.filter { !dropsEmpty || !$0.value.isEmpty }
         run = Mutex(try Self.start(settings, in: directory))
     }
 

@@ -37,6 +37,7 @@ final class TCPSocket {
     let descriptor: Int32
     private var buffer: [UInt8] = []
     private var start = 0
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
     init(port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -51,14 +52,16 @@ final class TCPSocket {
         }
         guard result == 0 else {
             let reason = errno
-            close(descriptor)
             throw SocketFailure.notConnected(reason)
         }
         var noDelay: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &noDelay, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        close(descriptor)
+        scratch.deallocate()
+    }
 
     var available: ArraySlice<UInt8> { buffer[start...] }
 
@@ -89,16 +92,12 @@ final class TCPSocket {
     /// Waits for more bytes; false when the server closed.
     func receive(within seconds: Double = patience) throws -> Bool {
         guard poll(POLLIN, within: seconds) else { throw SocketFailure.timedOut(after: "\(seconds) s") }
-        if start == buffer.count {
-            buffer.removeAll(keepingCapacity: true)
+        if start == buffer.count || start > 1 << 20 {
+            buffer.removeFirst(start)
             start = 0
         }
-        let sizeMax = 65_536
-        var count = 0
-        let held = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: sizeMax))
-        buffer.withUnsafeMutableBytes { count = recv(descriptor, $0.baseAddress?.advanced(by: held), sizeMax, 0) }
-        buffer.removeLast(sizeMax - max(count, 0))
+        let count = recv(descriptor, scratch.baseAddress, scratch.count, 0)
+        if count > 0 { buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count])) }
         return count > 0
     }
 
@@ -109,6 +108,22 @@ final class TCPSocket {
         }
         defer { start += count }
         return Array(buffer[start..<start + count])
+    }
+
+    /// Passes over the next bytes if they are these; otherwise they are still to be read.
+    func skip(_ expected: [UInt8]) throws -> Bool {
+        while buffer.count - start < expected.count {
+            guard try receive() else { return false }
+        }
+        let isEqual = buffer.withUnsafeBytes { held in
+            expected.withUnsafeBytes { wanted in
+                guard let left = held.baseAddress, let right = wanted.baseAddress else { return true }
+                return memcmp(left + start, right, wanted.count) == 0
+            }
+        }
+        guard isEqual else { return false }
+        start += expected.count
+        return true
     }
 
     /// The next line without its end.

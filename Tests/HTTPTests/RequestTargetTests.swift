@@ -1,0 +1,95 @@
+import ApusCore
+import ApusProtocol
+import Testing
+
+@testable import ApusHTTP
+
+@Suite struct RequestTargetTests {
+    @Test(arguments: [
+        ("/", []), ("/?a=1", []), ("/health", ["health"]), ("/v1/data/u1/c/k", ["v1", "data", "u1", "c", "k"]),
+        ("/a/", ["a", ""]), ("//a", ["", "a"]), ("/a//b", ["a", "", "b"]), ("/a?b/c", ["a"]), ("/a#b?c", ["a"]),
+        // Split first, decoded after: an escaped slash is a part of a name.
+        ("/a%2Fb/c", ["a/b", "c"]), ("/%2f", ["/"]), ("/a%3Fb", ["a?b"]), ("/a%23b", ["a#b"]), ("/a%25b", ["a%b"]),
+        ("/a%2525", ["a%25"]), ("/%C3%A9", ["é"]), ("/%f0%9f%98%80", ["😀"]), ("/é", ["é"]), ("/a+b%20c", ["a+b c"]),
+        ("/%00", ["\0"]), ("/../a", ["..", "a"]), ("/.%2e/a", ["..", "a"]), ("/a;b=c", ["a;b=c"]),
+        ("/a&b=c", ["a&b=c"]),
+    ])
+    func `a path is split into its decoded names`(uri: String, segments: [String]) throws {
+        let found = try RequestTarget(uri).segments
+        #expect(found.map { Array($0.utf8) } == segments.map { Array($0.utf8) })
+    }
+
+    @Test(arguments: [
+        "", "a", "?a", "*", "http://example.org/a", "/%", "/%2", "/%zz", "/%2g", "/a%", "/%-1", "/%+1", "/%C3", "/%ff",
+        "/%C0%AF", "/%ED%A0%80", "/%F4%90%80%80", "/a/%E2%82/b",
+    ])
+    func `a broken escape, bytes that are no text and what is no path are refused`(uri: String) {
+        #expect {
+            try RequestTarget(uri)
+        } throws: { ($0 as? ApusError)?.code == .badParameter }
+    }
+
+    @Test(arguments: [
+        ("/?a=1", "a", "1"), ("/?a=1&b=2", "b", "2"), ("/?a", "a", ""), ("/?a=", "a", ""), ("/?a&b", "b", ""),
+        ("/?=x", "", "x"), ("/?a=b=c", "a", "b=c"), ("/?a=%26%3D", "a", "&="), ("/?%61=1", "a", "1"),
+        ("/?&&a=1&&", "a", "1"),
+        ("/?a=1#b=2", "a", "1"), ("/?a=x?y", "a", "x?y"), ("/?a=/b", "a", "/b"), ("/?a=%C3%A9", "a", "é"),
+        // A plus is a plus, as RFC 3986 has it, so that times with an offset can be written as they are.
+        ("/?t=2024-01-01T00:00:00+02:00", "t", "2024-01-01T00:00:00+02:00"), ("/?t=%2B", "t", "+"),
+    ])
+    func `a parameter's value is decoded`(uri: String, name: String, value: String) throws {
+        #expect(try RequestTarget(uri).parameter(name) == value)
+    }
+
+    @Test(arguments: [
+        ("/", "a"), ("/?", "a"), ("/?b=1", "a"), ("/?A=1", "a"), ("/?b=a", "a"), ("/a=1", "a"), ("/#?a=1", "a"),
+        ("/x#a?a=1", "a"),
+    ])
+    func `a parameter that is not there is none`(uri: String, name: String) throws {
+        #expect(try RequestTarget(uri).parameter(name) == nil)
+    }
+
+    @Test(arguments: ["/?a=1&a=1", "/?a&a", "/?a=1&%61=2", "/?a=%", "/?a=%ff", "/?%=1&a=1", "/?a=1&%zz"])
+    func `a parameter given twice and a broken escape are refused`(uri: String) throws {
+        let target = try RequestTarget(uri)
+        #expect {
+            try target.parameter("a")
+        } throws: { ($0 as? ApusError)?.code == .badParameter }
+    }
+
+    @Test func `a position to resume from is a whole number from 0 to 2^63-1`() throws {
+        for (text, number) in [("0", Int64(0)), ("7", 7), ("007", 7), ("9223372036854775807", .max)] {
+            #expect(try ResumeRequest(RequestTarget("/?since=\(text)&epoch=e"))?.since == SequenceNumber(number))
+        }
+        #expect(try ResumeRequest(RequestTarget("/?since=1&epoch=e"))?.epoch == "e")
+        #expect(try ResumeRequest(RequestTarget("/?since=1"))?.epoch == nil)
+        #expect(try ResumeRequest(RequestTarget("/?epoch=e")) == nil)
+        for text in [
+            "", "-1", "+1", "1.0", "1e3", "x", "9223372036854775808", "%D9%A1", "%201", "99999999999999999999999",
+        ] {
+            #expect {
+                try ResumeRequest(RequestTarget("/?since=\(text)"))
+            } throws: { ($0 as? ApusError)?.code == .badParameter }
+        }
+    }
+
+    @Test func `a position that cannot be served is told apart by its reason`() throws {
+        var state = OwnerState()
+        state.lastSequence = SequenceNumber(10)
+        state.purgedThrough = SequenceNumber(5)
+        func reason(_ since: Int64, _ epoch: String? = nil) throws -> String? {
+            let query = "/?since=\(since)" + (epoch.map { "&epoch=\($0)" } ?? "")
+            return try ResumeRequest(RequestTarget(query))?.resetReason(epoch: Epoch("now"), state: state)?.rawValue
+        }
+        #expect(try reason(10) == nil && reason(5) == nil && reason(0) == nil)
+        #expect(try reason(7, "now") == nil)
+        #expect(try reason(4) == "purged")
+        #expect(try reason(1) == "purged")
+        #expect(try reason(11) == "future")
+        #expect(try reason(.max) == "future")
+        #expect(try reason(7, "then") == "other-epoch")
+        #expect(try reason(0, "then") == "other-epoch")
+        #expect(try reason(99, "then") == "other-epoch")
+        #expect(try reason(7, "") == "other-epoch")
+    }
+}
