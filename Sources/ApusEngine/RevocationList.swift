@@ -41,6 +41,11 @@ final class RevocationList: Sendable {
         }
     }
 
+    /// Until when the token's revocation is kept, if it was revoked before.
+    func keptUntil(_ tokenID: String) -> Timestamp? {
+        state.withLock { $0.tokens[ExactText(stored: tokenID)] }
+    }
+
     /// How often the user's tokens were revoked together.
     func generation(of user: OwnerID) -> Int64 {
         state.withLock { $0.cutoffs[user]?.generation ?? 0 }

@@ -67,8 +67,9 @@ struct RevokeToken: LoneCommand {
         let given = expiresAt.flatMap { $0 > now ? $0 : nil }
         let issued = try transaction.token(id: tokenID)?.expiresAt
         let end = [given, issued].compactMap(\.self).max() ?? now.advanced(bySeconds: limits.ttlSecondsMax)
-        let revocation = TokenRevocation(
-            tokenID: tokenID, keepUntil: end.advanced(bySeconds: limits.tokenLeewaySeconds + 1))
+        let keepUntil = end.advanced(bySeconds: limits.tokenLeewaySeconds + 1)
+        let before = context.revocations.keptUntil(tokenID) ?? keepUntil
+        let revocation = TokenRevocation(tokenID: tokenID, keepUntil: max(before, keepUntil))
         var batch = CommitBatch()
         batch.revocations = [revocation]
         batch.audit = [AuditEntry(at: now, origin: origin, action: "token.revoke", target: tokenID)]

@@ -4,7 +4,7 @@ import NIOCore
 
 /// Cursors: a position bound to its scope and epoch, sealed with a MAC so that a changed one is noticed.
 ///
-/// Base64url of `kind (1) | payload | MAC (16)`; the MAC covers the scope and the epoch, which are not in it.
+/// Base64url of `epoch mark (8) | kind (1) | content | MAC (16)`; the MAC covers the scope, too, which is not in it.
 struct CursorSealer: Sendable {
     enum Cursor: Hashable {
         /// The last key of a page in key order.
@@ -15,14 +15,16 @@ struct CursorSealer: Sendable {
     }
 
     private let key: SymmetricKey
-    private let epoch: Epoch
+    /// Tells this database's cursors from those of one that was there before.
+    private let epochMark: [UInt8]
 
     private static let macBytes = 16
+    private static let markBytes = 8
 
     init(secret: [UInt8], epoch: Epoch) {
         key = SymmetricKey(
             data: HMAC<SHA256>.authenticationCode(for: Array("apus cursor".utf8), using: .init(data: secret)))
-        self.epoch = epoch
+        epochMark = Array(SHA256.hash(data: Array(epoch.text.utf8)).prefix(Self.markBytes))
     }
 
     /// - Parameter scope: what the cursor pages through, names included.
@@ -37,17 +39,22 @@ struct CursorSealer: Sendable {
             payload = [UInt8(ascii: "c")] + Array(buffer: numbers)
         case .user(let user): payload = [UInt8(ascii: "u")] + Array(user.text.utf8)
         }
+        payload = epochMark + payload
         return Base64.encodeURL(payload + mac(payload, scope))
     }
 
-    /// - Throws: `bad-cursor` for one that was not sealed here for this scope and epoch.
+    /// - Throws: `bad-cursor` for one that was not sealed here for this scope; `resync-required` for one of another epoch.
     func open(_ text: String, scope: [String]) throws(ApusError) -> Cursor {
         let bad = ApusError(.badCursor, "the cursor is not one that was given for this list")
-        guard let bytes = Base64.decodeURL(text.utf8), bytes.count > Self.macBytes else { throw bad }
+        guard let bytes = Base64.decodeURL(text.utf8), bytes.count > Self.markBytes + Self.macBytes
+        else { throw bad }
         let payload = Array(bytes.dropLast(Self.macBytes))
         guard Self.equal(mac(payload, scope), Array(bytes.suffix(Self.macBytes))) else { throw bad }
-        let content = payload.dropFirst()
-        switch payload.first {
+        guard payload.starts(with: epochMark) else {
+            throw ApusError(.resyncRequired, "the cursor is of another database; start again without it")
+        }
+        let content = payload.dropFirst(Self.markBytes + 1)
+        switch payload[Self.markBytes] {
         case UInt8(ascii: "k"): return .key(RecordKey(stored: String(decoding: content, as: UTF8.self)))
         case UInt8(ascii: "u"): return .user(OwnerID(stored: String(decoding: content, as: UTF8.self)))
         case UInt8(ascii: "c"):
@@ -62,7 +69,7 @@ struct CursorSealer: Sendable {
 
     private func mac(_ payload: [UInt8], _ scope: [String]) -> [UInt8] {
         var covered = ByteBuffer()
-        for part in [epoch.text] + scope {
+        for part in scope {
             covered.writeInteger(UInt32(part.utf8.count))
             covered.writeString(part)
         }

@@ -245,7 +245,13 @@ extension Exchange {
     /// Opens a cursor that belongs to one of `scopes`.
     func openCursor(_ text: String, scopes: [[String]]) throws(ApusError) -> CursorSealer.Cursor {
         for scope in scopes.dropLast() {
-            if let cursor = try? context.cursors.open(text, scope: scope) { return cursor }
+            do throws(ApusError) {
+                return try context.cursors.open(text, scope: scope)
+            } catch  where error.code == .badCursor {
+                continue
+            } catch {
+                throw error
+            }
         }
         return try context.cursors.open(text, scope: scopes.last ?? [])
     }

@@ -54,16 +54,18 @@ extension Exchange {
             return ifMatch == ["*"] ? .present : .sequenceIn(ifMatch.compactMap { Self.sequence(inTag: $0) })
         }
         if !ifNoneMatch.isEmpty {
-            return ifNoneMatch == ["*"] ? .absent : .sequenceNotIn(ifNoneMatch.compactMap { Self.sequence(inTag: $0) })
+            return ifNoneMatch == ["*"]
+                ? .absent
+                : .sequenceNotIn(
+                    ifNoneMatch.compactMap { Self.sequence(inTag: $0.hasPrefix("W/") ? $0.dropFirst(2) : $0) })
         }
         return .none
     }
 
     static func tag(_ sequence: SequenceNumber) -> String { "\"\(sequence.rawValue)\"" }
 
-    /// A tag that is no number of ours matches nothing.
-    private static func sequence(inTag text: Substring) -> SequenceNumber? {
-        let tag = text.hasPrefix("W/") ? text.dropFirst(2) : text
+    /// A tag that is no number of ours matches nothing, nor does a weak one where tags are compared strongly.
+    private static func sequence(inTag tag: Substring) -> SequenceNumber? {
         guard tag.utf8.count > 2, tag.first == "\"", tag.last == "\"" else { return nil }
         return Int64(tag.dropFirst().dropLast()).map { SequenceNumber($0) }
     }

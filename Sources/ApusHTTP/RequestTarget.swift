@@ -15,7 +15,8 @@ struct RequestTarget {
     }
 
     /// - Throws: `bad-parameter` when an escape is broken or the decoded text is not UTF-8.
-    init(_ uri: String) throws(ApusError) {
+    init(_ target: String) throws(ApusError) {
+        let uri = Self.withoutAuthority(target)
         let utf8 = uri.utf8
         let pathEnd = utf8.firstIndex { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") } ?? utf8.endIndex
         let path = uri[..<pathEnd]
@@ -34,6 +35,18 @@ struct RequestTarget {
             }
         }
         self.segments = segments
+    }
+
+    /// The path and query of a target in absolute form, which servers must take, too (RFC 9112, section 3.2.2).
+    private static func withoutAuthority(_ target: String) -> Substring {
+        guard target.utf8.first != UInt8(ascii: "/"),
+            let scheme = ["http://", "https://"].first(where: { target.lowercased().hasPrefix($0) })
+        else { return Substring(target) }
+        let afterScheme = target.utf8.dropFirst(scheme.utf8.count)
+        let start =
+            afterScheme.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? afterScheme.endIndex
+        let rest = target[start...]
+        return rest.utf8.first == UInt8(ascii: "/") ? rest : "/" + rest
     }
 
     /// The value of a query parameter; `nil` if it is not there.

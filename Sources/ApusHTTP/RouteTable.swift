@@ -73,25 +73,37 @@ struct RouteTable: Sendable {
     }
 
     func match(_ method: HTTPMethod, _ segments: [String]) -> Match {
-        var current = 0
-        var parameters: [String] = []
-        for segment in segments {
-            if let next = nodes[current].children[segment] {
-                current = next
-            } else if let next = nodes[current].parameter {
-                parameters.append(segment)
-                current = next
-            } else {
-                return .none
-            }
-        }
-        let routes = nodes[current].routes
-        guard !routes.isEmpty else { return .none }
         let wanted = method == .HEAD ? .GET : method
-        if let route = routes.first(where: { $0.method == wanted }) { return .found(route, parameters: parameters) }
-        var methods = routes.map(\.method)
+        var methods: [HTTPMethod] = []
+        var found: Match?
+        visit(segments[...], from: 0, parameters: []) { routes, parameters in
+            guard let route = routes.first(where: { $0.method == wanted }) else {
+                methods += routes.map(\.method)
+                return false
+            }
+            found = .found(route, parameters: parameters)
+            return true
+        }
+        if let found { return found }
+        guard !methods.isEmpty else { return .none }
         if methods.contains(.GET) { methods.append(.HEAD) }
         methods.append(.OPTIONS)
         return .otherMethods(methods)
+    }
+
+    /// Shows `isWanted` the routes of every pattern that fits, words before parameters, until it says yes: a user may
+    /// be called like a word of another route.
+    @discardableResult
+    private func visit(
+        _ rest: ArraySlice<String>, from node: Int, parameters: [String], _ isWanted: ([Route], [String]) -> Bool
+    ) -> Bool {
+        guard let segment = rest.first else { return isWanted(nodes[node].routes, parameters) }
+        if let next = nodes[node].children[segment],
+            visit(rest.dropFirst(), from: next, parameters: parameters, isWanted)
+        {
+            return true
+        }
+        guard let next = nodes[node].parameter else { return false }
+        return visit(rest.dropFirst(), from: next, parameters: parameters + [segment], isWanted)
     }
 }

@@ -33,12 +33,14 @@ public struct SessionStateMachine: Sendable {
 
     private enum State {
         case open
-        case assembling(ByteBuffer)
+        case assembling
         case closeSent
         case closed
     }
 
     private var state = State.open
+    /// The fragments of a message so far; not in the state, so that each is appended in place.
+    private var assembled = ByteBuffer()
     private let messageBytesMax: Int
 
     public init(messageBytesMax: Int) {
@@ -87,23 +89,24 @@ public struct SessionStateMachine: Sendable {
     }
 
     private mutating func data(_ frame: Frame) -> Action {
-        var message: ByteBuffer
         switch (state, frame.opcode) {
-        case (.open, Opcode.text): message = frame.payload
-        case (.assembling(let start), Opcode.continuation):
-            guard start.readableBytes + frame.payload.readableBytes <= messageBytesMax else {
-                return close(.messageTooBig)
-            }
-            message = start
-            state = .open
-            message.writeImmutableBuffer(frame.payload)
+        case (.open, Opcode.text), (.assembling, Opcode.continuation): break
         case (.open, _), (.assembling, _), (.closeSent, _), (.closed, _): return close(.protocolError)
         }
-        guard message.readableBytes <= messageBytesMax else { return close(.messageTooBig) }
+        guard assembled.readableBytes + frame.payload.readableBytes <= messageBytesMax else {
+            return close(.messageTooBig)
+        }
+        if assembled.readableBytes == 0 {
+            assembled = frame.payload
+        } else {
+            assembled.writeImmutableBuffer(frame.payload)
+        }
         guard frame.isFinal else {
-            state = .assembling(message)
+            state = .assembling
             return .none
         }
+        let message = assembled
+        assembled = ByteBuffer()
         state = .open
         guard message.isValidUTF8 else { return close(.invalidText) }
         return .deliver(message)

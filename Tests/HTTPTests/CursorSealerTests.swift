@@ -16,12 +16,14 @@ import Testing
         .changes(ChangesPosition(after: SequenceNumber(.max), baseline: SequenceNumber(7))),
     ]
 
-    private func isRefused(_ text: String, by sealer: CursorSealer? = nil, scope: [String]? = nil) -> Bool {
+    private func isRefused(
+        _ text: String, by sealer: CursorSealer? = nil, scope: [String]? = nil, as code: ApusError.Code = .badCursor
+    ) -> Bool {
         do throws(ApusError) {
             _ = try (sealer ?? self.sealer).open(text, scope: scope ?? self.scope)
             return false
         } catch {
-            return error.code == .badCursor
+            return error.code == code
         }
     }
 
@@ -49,8 +51,10 @@ import Testing
             ["listu1c"], ["u1", "list", "c"], ["changes", "u1", "c"],
         ]
         for other in scopes { #expect(isRefused(text, scope: other), "\(other)") }
-        #expect(isRefused(text, by: CursorSealer(secret: Self.secret, epoch: Epoch("e2"))))
-        #expect(isRefused(text, by: CursorSealer(secret: Self.secret, epoch: Epoch("e1list"))))
+        for epoch in ["e2", "e1list", ""] {
+            let other = CursorSealer(secret: Self.secret, epoch: Epoch(epoch))
+            #expect(isRefused(text, by: other, as: .resyncRequired))
+        }
         #expect(isRefused(text, by: CursorSealer(secret: Self.secret.dropLast() + [0], epoch: Epoch("e1"))))
         #expect(isRefused(text, by: CursorSealer(secret: [], epoch: Epoch("e1"))))
     }

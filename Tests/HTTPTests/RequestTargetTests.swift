@@ -12,7 +12,8 @@ import Testing
         ("/a%2Fb/c", ["a/b", "c"]), ("/%2f", ["/"]), ("/a%3Fb", ["a?b"]), ("/a%23b", ["a#b"]), ("/a%25b", ["a%b"]),
         ("/a%2525", ["a%25"]), ("/%C3%A9", ["é"]), ("/%f0%9f%98%80", ["😀"]), ("/é", ["é"]), ("/a+b%20c", ["a+b c"]),
         ("/%00", ["\0"]), ("/../a", ["..", "a"]), ("/.%2e/a", ["..", "a"]), ("/a;b=c", ["a;b=c"]),
-        ("/a&b=c", ["a&b=c"]),
+        ("/a&b=c", ["a&b=c"]), ("http://example.org/a/b?c", ["a", "b"]), ("HTTPS://example.org:8000", []),
+        ("http://example.org?a=/b", []),
     ])
     func `a path is split into its decoded names`(uri: String, segments: [String]) throws {
         let found = try RequestTarget(uri).segments
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "a", "?a", "*", "http://example.org/a", "/%", "/%2", "/%zz", "/%2g", "/a%", "/%-1", "/%+1", "/%C3", "/%ff",
+        "", "a", "?a", "*", "ftp://example.org/a", "/%", "/%2", "/%zz", "/%2g", "/a%", "/%-1", "/%+1", "/%C3", "/%ff",
         "/%C0%AF", "/%ED%A0%80", "/%F4%90%80%80", "/a/%E2%82/b",
     ])
     func `a broken escape, bytes that are no text and what is no path are refused`(uri: String) {

@@ -100,7 +100,8 @@ import Testing
         #expect(
             ByteBuffer.text { $0.writeProblem(.storageFull(cause: "ENOSPC /secret"), requestID: "") }
                 == #"{"type":"about:blank","title":"Insufficient Storage","status":507,"#
-                + #""detail":"the storage has no space left; nothing was written","code":"storage-full","request_id":""}"#
+                + #""detail":"the storage has no space left; nothing was written","#
+                + #""code":"storage-full","request_id":""}"#
         )
     }
 

@@ -79,7 +79,8 @@ import Testing
         var limits = Limits()
         limits.valueBytesMax = 4
         let body = try WriteBody.bulk(
-            #"{"user_id":"u","items":[{"collection":"c","key":"k","value":1234},{"collection":"c","key":"k","value":12345}]}"#,
+            #"{"user_id":"u","items":[{"collection":"c","key":"k","value":1234},"#
+                + #"{"collection":"c","key":"k","value":12345}]}"#,
             limits)
         #expect(try body.items[0].get().value == "1234")
         #expect(refusal { () throws(ApusError) in try body.items[1].get() }.code == .valueTooLarge)
@@ -130,7 +131,7 @@ import Testing
         print("seed \(seed)")
         var random = SplitMix64(seed: seed)
         let text = Array(
-            #"{"user_id":"u","atomic":true,"items":[{"collection":"c","key":"k","value":[1],"ttl_seconds":5,"delete":false}]}"#
+            #"{"user_id":"u","atomic":true,"items":[{"collection":"c","key":"k","value":[1],"delete":false}]}"#
                 .utf8)
         for _ in 0..<10_000 {
             var bytes = text

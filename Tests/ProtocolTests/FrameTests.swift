@@ -20,10 +20,11 @@ import Testing
         #expect(frame == payload)
     }
 
-    @Test(arguments: [
-        (Opcode.close, UInt8(0x88)), (Opcode.ping, 0x89), (Opcode.pong, 0x8A), (Opcode.binary, 0x82),
-        (Opcode.text, 0x81),
-    ] as [(UInt8, UInt8)])
+    @Test(
+        arguments: [
+            (Opcode.close, UInt8(0x88)), (Opcode.ping, 0x89), (Opcode.pong, 0x8A), (Opcode.binary, 0x82),
+            (Opcode.text, 0x81),
+        ] as [(UInt8, UInt8)])
     func `the opcode stands in the first byte, with the final bit`(opcode: UInt8, first: UInt8) {
         var frame = ByteBuffer()
         frame.writeFrame(opcode, ByteBuffer(bytes: [3, 0xE8]))

@@ -46,7 +46,8 @@ import Testing
 
     @Test func `null for an optional time or number counts as not given`() throws {
         let item = try WriteBody.single(
-            #"{"user_id":"u","collection":"c","key":"k","value":1,"updated_at":null,"ttl_seconds":null,"expires_at":null}"#
+            #"{"user_id":"u","collection":"c","key":"k","value":1,"#
+                + #""updated_at":null,"ttl_seconds":null,"expires_at":null}"#
         ).item()
         #expect(item.updatedAt == nil)
         #expect(item.expiry == .never)
@@ -74,8 +75,8 @@ import Testing
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"ttl_seconds":315360001}"#, ["/ttl_seconds"]),
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"ttl_seconds":99999999999999999999}"#, ["/ttl_seconds"]),
         (
-            #"{"user_id":"u","collection":"c","key":"k","value":1,"ttl_seconds":1,"expires_at":"2024-01-01T00:00:00Z"}"#,
-            ["/expires_at"]
+            #"{"user_id":"u","collection":"c","key":"","value":1,"ttl_seconds":1,"expires_at":"2024-01-01T00:00:00Z"}"#,
+            ["/key", "/expires_at"]
         ),
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"conflict_policy":"newest"}"#, ["/conflict_policy"]),
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"conflict_policy":7}"#, ["/conflict_policy"]),

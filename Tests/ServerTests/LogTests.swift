@@ -42,6 +42,22 @@ import Testing
         }
     }
 
+    @Test(arguments: ["trace", "debug", "info"])
+    func `no log line holds a secret in another spelling either`(level: String) throws {
+        let server = try RunningServer(["LOG_LEVEL": level])
+        _ = try TestUser(server).list()
+        _ = server.terminate()
+        let logged = server.errors
+        for secret in [TestSecret.jwt, TestSecret.adminKey] {
+            let bytes = Array(secret.utf8.prefix(16))
+            #expect(!logged.contains(bytes.map(String.init).joined(separator: ", ")), "\(level): as decimal bytes")
+            let hex = bytes.map { String($0, radix: 16) }
+            for text in [hex.joined(), hex.joined(separator: ", 0x"), base64URL(Array(bytes.prefix(15)))] {
+                #expect(!logged.lowercased().contains(text.lowercased()), "\(level)")
+            }
+        }
+    }
+
     @Test func `a name cannot break a log line in two`() throws {
         let server = try RunningServer(["LOG_LEVEL": "trace"])
         for target in ["/nowhere%0Aforged-line", "/v1/data/u%0Aforged-line/c", "/v1/data/u/\u{1B}forged-line"] {

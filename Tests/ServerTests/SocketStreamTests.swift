@@ -103,7 +103,8 @@ import Testing
     }
 
     @Test func `a client that does not read is let go with 1013 and holds up nobody`() throws {
-        let slow = try user.listening()
+        let slow = try WebSocket(port: server.port, target: "/?token=\(user.token)", receiveBytesMax: 65_536)
+        #expect(try slow.next()["type"].text == "hello")
         let quick = try user.listening()
         let value = "\"" + String(repeating: "z", count: 500_000) + "\""
         let count = 60

@@ -22,8 +22,8 @@ struct HTTPAnswer: Sendable {
 final class HTTPConnection {
     let socket: TCPSocket
 
-    init(port: Int) throws {
-        socket = try TCPSocket(port: port)
+    init(port: Int, receiveBytesMax: Int32? = nil) throws {
+        socket = try TCPSocket(port: port, receiveBytesMax: receiveBytesMax)
     }
 
     /// Sends a request and reads its answer.

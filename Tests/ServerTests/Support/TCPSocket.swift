@@ -39,8 +39,12 @@ final class TCPSocket {
     private var start = 0
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
-    init(port: Int) throws {
+    /// - Parameter receiveBytesMax: how much the system takes in before it is asked for; its own choice if `nil`.
+    init(port: Int, receiveBytesMax: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        if var receiveBytesMax {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytesMax, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port).bigEndian)

@@ -36,8 +36,10 @@ final class WebSocket {
     let upgrade: HTTPAnswer
 
     /// - Throws: ``Refused`` with the answer unless it is 101.
-    init(port: Int, target: String = "/", headers: [(String, String)] = []) throws {
-        let connection = try HTTPConnection(port: port)
+    init(
+        port: Int, target: String = "/", headers: [(String, String)] = [], receiveBytesMax: Int32? = nil
+    ) throws {
+        let connection = try HTTPConnection(port: port, receiveBytesMax: receiveBytesMax)
         let key = "dGhlIHNhbXBsZSBub25jZQ=="
         try connection.send(
             "GET", target,
