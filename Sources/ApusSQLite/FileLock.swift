@@ -1,12 +1,5 @@
 internal import ApusCore
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#else
-    internal import Darwin
-#endif
+internal import Glibc
 
 /// Keeps a second server away from a database for as long as it lives.
 ///
