@@ -214,11 +214,11 @@ extension Engine {
     }
 
     public func revokeTokens(of user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>) {
-        committer.submit(.alone(RevokeUser(user: user, action: "user.revoke", origin: origin, then: then)))
+        committer.submit(.alone(RevokeUser(user: user, isDeletion: false, origin: origin, then: then)))
     }
 
     public func deleteUser(_ user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>) {
-        let revoke = RevokeUser(user: user, action: "user.delete", origin: origin) { [self] revoked in
+        let revoke = RevokeUser(user: user, isDeletion: true, origin: origin) { [self] revoked in
             guard case .success = revoked else { return then(revoked) }
             ownerState(user) { [self] state in
                 switch state {

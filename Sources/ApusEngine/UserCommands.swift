@@ -80,26 +80,32 @@ struct RevokeToken: LoneCommand {
     func fail(_ error: ApusError) { then(.failure(error)) }
 }
 
-/// Revokes every token of a user who was made here or ever wrote.
+/// Revokes every token of a user who was made here or ever wrote, for a deletion: who has anything left to delete.
 struct RevokeUser: LoneCommand {
     let user: OwnerID
-    /// `user.revoke` or `user.delete`.
-    let action: String
+    /// Whether the user's records and entry go next.
+    let isDeletion: Bool
     let origin: RequestOrigin
     let then: Completion<Void>
 
     func decide(in transaction: any StorageTransaction, context: CommitContext) throws(ApusError) -> CommitOutcome {
         let now = context.clock.now()
-        let hasWritten = try transaction.ownerState(user).lastSequence > .zero
-        guard try transaction.user(user) != nil || hasWritten else {
+        guard try isKnown(in: transaction, at: now) else {
             return CommitOutcome(answers: [{ then(.failure(.unknownUser)) }])
         }
         let cutoff = context.revocations.nextCutoff(of: user, at: now)
         var batch = CommitBatch()
         batch.cutoffs = [cutoff]
+        let action = isDeletion ? "user.delete" : "user.revoke"
         batch.audit = [AuditEntry(at: now, origin: origin, action: action, target: user.text)]
         try transaction.apply(batch)
         return CommitOutcome(revocations: [.user(cutoff)], answers: [{ then(.success(())) }])
+    }
+
+    private func isKnown(in transaction: any StorageTransaction, at now: Timestamp) throws(ApusError) -> Bool {
+        if try transaction.user(user) != nil { return true }
+        guard isDeletion else { return try transaction.ownerState(user).lastSequence > .zero }
+        return try transaction.usage(owner: user, liveAt: now).records > 0
     }
 
     func fail(_ error: ApusError) { then(.failure(error)) }

@@ -15,10 +15,10 @@ public struct HTTPSettings: Sendable {
     /// Compares in constant time.
     public var isAdministratorKey: @Sendable (String) -> Bool
     /// Seals cursors; cursors made with another one are refused.
-    public var cursorSecret: [UInt8]
+    public var cursorSecret: Secret
     public var version: String
 
-    public init(isAdministratorKey: @escaping @Sendable (String) -> Bool, cursorSecret: [UInt8], version: String) {
+    public init(isAdministratorKey: @escaping @Sendable (String) -> Bool, cursorSecret: Secret, version: String) {
         self.isAdministratorKey = isAdministratorKey
         self.cursorSecret = cursorSecret
         self.version = version

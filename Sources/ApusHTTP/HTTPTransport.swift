@@ -20,7 +20,7 @@ public struct HTTPTransport: Service {
     ) {
         context = HTTPContext(
             service: service, auth: auth, settings: settings,
-            cursors: CursorSealer(secret: settings.cursorSecret, epoch: service.epoch), hub: FeedHub(),
+            cursors: CursorSealer(secret: Array(settings.cursorSecret.text.utf8), epoch: service.epoch), hub: FeedHub(),
             log: { error, requestID in
                 logger.error(
                     "a request failed",

@@ -34,6 +34,8 @@ final class WebSocketSession: ChannelInboundHandler {
     private static let stalledFor = TimeAmount.seconds(2)
     /// How long the peer has to answer a close frame, or to take what was sent before it.
     private static let closeWait = TimeAmount.seconds(5)
+    /// The same when the server stops.
+    private static let drainWait = TimeAmount.seconds(2)
     /// Bytes written to one socket before others have their turn.
     private static let pumpBytes = 512 << 10
 
@@ -324,6 +326,7 @@ extension WebSocketSession: LaneMember {
 
     func drain() {
         close(.goingAway)
+        closesAt = .now() + Self.drainWait
     }
 
     func abort() {

@@ -84,7 +84,7 @@ public struct TransportParts: Sendable {
     fileprivate func http() -> HTTPTransport {
         var http = HTTPSettings(
             isAdministratorKey: AdminCredentials(key: settings.adminAPIKey).isKey,
-            cursorSecret: Array(settings.jwtSecret.utf8), version: Version.current)
+            cursorSecret: Secret(settings.jwtSecret), version: Version.current)
         http.host = settings.host
         http.port = settings.port
         http.eventLoops = settings.loops

@@ -6,10 +6,10 @@ import NIOCore
 ///
 /// ``table`` has the names, defaults and meanings.
 public struct Settings: Sendable {
-    public var jwtSecret: String
-    public var adminAPIKey: String
+    private let jwt: Secret
+    private let adminKey: Secret
+    private let password: Secret?
     public var adminUsername: String
-    public var adminPassword: String?
     public var adminAllowlist: [AddressRange]
     public var trustedProxies: [AddressRange]
     public var corsAllowOrigins: [String]
@@ -68,10 +68,10 @@ public struct Settings: Sendable {
     }
 
     private init(reading source: SettingsSource, hasNewSecrets: Bool) throws(SettingsError) {
-        jwtSecret = try source.required(SettingsTable.jwtSecret)
-        adminAPIKey = try source.required(SettingsTable.adminAPIKey)
+        jwt = Secret(try source.required(SettingsTable.jwtSecret))
+        adminKey = Secret(try source.required(SettingsTable.adminAPIKey))
         adminUsername = try source.required(SettingsTable.adminUsername)
-        adminPassword = try source.value(of: SettingsTable.adminPassword)
+        password = try source.value(of: SettingsTable.adminPassword).map { Secret($0) }
         adminAllowlist = try source.required(SettingsTable.adminAllowlist)
         trustedProxies = try source.required(SettingsTable.trustedProxies)
         corsAllowOrigins = try source.required(SettingsTable.corsAllowOrigins)
@@ -94,6 +94,10 @@ public struct Settings: Sendable {
 
     /// Whether only this machine can reach the server.
     public var isLoopback: Bool { Self.isLoopback(host) }
+
+    public var jwtSecret: String { jwt.text }
+    public var adminAPIKey: String { adminKey.text }
+    public var adminPassword: String? { password?.text }
 
     /// Where the database is, in words.
     public var databasePlace: String {

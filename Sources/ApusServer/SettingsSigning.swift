@@ -9,11 +9,11 @@ extension Settings {
     /// Such a token is as good as one the server issues, but the server does not list it, and a revocation of all the
     /// user's tokens reaches it by its `iat`.
     public struct Signing: Sendable {
-        private let jwtSecret: String
+        private let jwtSecret: Secret
         private let tokenTTLSeconds: Int64
 
         public init(_ settings: Settings) {
-            jwtSecret = settings.jwtSecret
+            jwtSecret = Secret(settings.jwtSecret)
             tokenTTLSeconds = settings.tokenTTLSeconds
         }
 
@@ -28,10 +28,10 @@ extension Settings {
                     "JWT_SECRET is not set: use the server's own, in the environment or in \(file.path)")
             }
             return Signing(
-                jwtSecret: secret, tokenTTLSeconds: try source.required(SettingsTable.tokenTTLSeconds))
+                jwtSecret: Secret(secret), tokenTTLSeconds: try source.required(SettingsTable.tokenTTLSeconds))
         }
 
-        private init(jwtSecret: String, tokenTTLSeconds: Int64) {
+        private init(jwtSecret: Secret, tokenTTLSeconds: Int64) {
             self.jwtSecret = jwtSecret
             self.tokenTTLSeconds = tokenTTLSeconds
         }
@@ -67,7 +67,7 @@ extension Settings {
                 grant.claims = try JSONText(parsing: ByteBuffer(string: claims), depthMax: limits.valueDepthMax)
             }
             let provider = JWTAuthProvider(
-                secret: jwtSecret, leewaySeconds: limits.tokenLeewaySeconds, clock: clock, rememberedTokensMax: 2)
+                secret: jwtSecret.text, leewaySeconds: limits.tokenLeewaySeconds, clock: clock, rememberedTokensMax: 2)
             return try await provider.signOffline(grant)
         }
     }

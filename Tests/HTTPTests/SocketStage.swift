@@ -21,7 +21,7 @@ final class SocketStage {
         hub.open([lane])
         context = HTTPContext(
             service: service, auth: NoTokens(),
-            settings: HTTPSettings(isAdministratorKey: { _ in false }, cursorSecret: [], version: "test"),
+            settings: HTTPSettings(isAdministratorKey: { _ in false }, cursorSecret: Secret(""), version: "test"),
             cursors: CursorSealer(secret: [], epoch: service.epoch), hub: hub, log: { _, _ in })
     }
 

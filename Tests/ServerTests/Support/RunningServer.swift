@@ -40,6 +40,7 @@ final class RunningServer: Sendable {
         try common.withLock { server in
             if let server, server.program.isRunning { return server }
             let fresh = try RunningServer()
+            if server == nil { atexit { RunningServer.common.withLock { $0 = nil } } }
             server = fresh
             return fresh
         }
