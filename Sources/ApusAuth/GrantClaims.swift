@@ -6,7 +6,7 @@ import NIOCore
 /// The payload of a token issued here, as JSON text: the standard claims, then the custom ones as they were given.
 struct GrantClaims: JWTPayload {
     /// Claims that only the grant itself decides; custom ones of these names are left out.
-    static let standardNames: Set<String> = ["sub", "user_id", "jti", "iat", "exp", "gen"]
+    static let standardNames: Set<String> = ["sub", "user_id", "jti", "iat", "exp", "apus_gen"]
 
     let json: [UInt8]
 
@@ -26,7 +26,7 @@ struct GrantClaims: JWTPayload {
         text.writeStaticString(",\"exp\":")
         text.writeDecimal(grant.expiresAt.seconds)
         if let generation {
-            text.writeStaticString(",\"gen\":")
+            text.writeStaticString(",\"apus_gen\":")
             text.writeDecimal(generation)
         }
         if let claims = grant.claims {

@@ -79,9 +79,9 @@ struct TokenClaims {
         case "iat": issuedAt = try date(name, token, text)
         case "nbf": notBefore = try date(name, token, text)
         case "exp": expiresAt = try date(name, token, text)
-        case "gen":
+        case "apus_gen":
             guard token.kind == .number, let number = Int64(JSONString.raw(text, range: token.range)) else {
-                throw ApusError(.unauthenticated, "the token's gen must be an integer")
+                throw ApusError(.unauthenticated, "the token's apus_gen must be an integer")
             }
             generation = number
         default: return

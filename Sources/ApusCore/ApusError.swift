@@ -92,6 +92,13 @@ extension ApusError {
         return error
     }
 
+    /// The storage could not take it now, for a reason that passes.
+    public static func storageBusy(cause: String) -> ApusError {
+        var error = ApusError(.overloaded, "the storage is busy; nothing was written", cause: cause)
+        error.retryAfterSeconds = 1
+        return error
+    }
+
     public static func storageFull(cause: String) -> ApusError {
         var error = ApusError(.storageFull, "the storage has no space left; nothing was written", cause: cause)
         error.retryAfterSeconds = 5

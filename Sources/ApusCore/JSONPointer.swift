@@ -1,6 +1,7 @@
 import NIOCore
 
-/// A path into a JSON value (RFC 6901), such as `/stats/score`; empty for the whole value.
+/// A path into a JSON value (RFC 6901), such as `/stats/score`; empty for the whole value. At most 128 steps, as deep
+/// as a value may nest.
 public struct JSONPointer: Hashable, Sendable {
     public let tokens: [String]
 
@@ -22,6 +23,7 @@ public struct JSONPointer: Hashable, Sendable {
             guard let token = Self.unescaped(part) else { return nil }
             tokens.append(token)
         }
+        guard tokens.count <= Limits().valueDepthMax else { return nil }
         self.tokens = tokens
     }
 
@@ -49,36 +51,44 @@ extension JSONText {
     /// Of duplicate names the last counts, as most parsers have it.
     public func number(at pointer: JSONPointer) -> JSONNumber? {
         let text = bytes.readableBytesUInt8Span
-        guard let token = try? token(at: pointer, in: text), token.kind == .number else { return nil }
-        return JSONNumber(text.extracting(token.range))
-    }
-
-    private func token(at pointer: JSONPointer, in text: Span<UInt8>) throws(ApusError) -> JSONToken? {
         var scanner = JSONScanner()
-        var found = try scanner.value(in: text)
-        for name in pointer.tokens {
-            var inside = JSONScanner(offset: found.range.lowerBound, depthMax: Limits().valueDepthMax)
-            var child: JSONToken?
-            switch found.kind {
-            case .object:
-                try inside.beginObject(in: text)
-                while let member = try inside.nextMember(in: text) {
-                    let value = try inside.value(in: text)
-                    if member.utf8.elementsEqual(name.utf8) { child = value }
+        guard let found = try? scanner.value(at: pointer.tokens[...], in: text), found.kind == .number else {
+            return nil
+        }
+        return JSONNumber(text.extracting(found.range))
+    }
+}
+
+extension JSONScanner {
+    /// Passes over one value and finds what lies at `path` in it, reading each byte once.
+    fileprivate mutating func value(
+        at path: ArraySlice<String>, in text: Span<UInt8>
+    ) throws(ApusError) -> JSONToken? {
+        guard let name = path.first else { return try value(in: text) }
+        var found: JSONToken?
+        switch try peek(in: text) {
+        case .object:
+            try beginObject(in: text)
+            while let member = try nextMember(in: text) {
+                if member.utf8.elementsEqual(name.utf8) {
+                    found = try value(at: path.dropFirst(), in: text)
+                } else {
+                    _ = try value(in: text)
                 }
-            case .array:
-                guard let index = Int(name), String(index) == name, index >= 0 else { return nil }
-                var position = 0
-                try inside.beginArray(in: text)
-                while try inside.nextElement(in: text) {
-                    let value = try inside.value(in: text)
-                    if position == index { child = value }
-                    position += 1
-                }
-            default: return nil
             }
-            guard let child else { return nil }
-            found = child
+        case .array:
+            let wanted = Int(name).flatMap { String($0) == name ? $0 : nil }
+            var index = 0
+            try beginArray(in: text)
+            while try nextElement(in: text) {
+                if index == wanted {
+                    found = try value(at: path.dropFirst(), in: text)
+                } else {
+                    _ = try value(in: text)
+                }
+                index += 1
+            }
+        case .string, .number, .boolean, .null: _ = try value(in: text)
         }
         return found
     }

@@ -13,12 +13,6 @@ public struct JSONScanner: Sendable {
     public init(depthMax: Int = Limits().valueDepthMax) {
         self.depthMax = depthMax
     }
-
-    /// Goes on at `offset`, where a value starts.
-    init(offset: Int, depthMax: Int) {
-        self.offset = offset
-        self.depthMax = depthMax
-    }
 }
 
 // MARK: - Walking a known shape

@@ -9,7 +9,7 @@ public struct Limits: Sendable {
     public var pageRecordsMax = 1000
     public var pageRecordsDefault = 100
     /// A page ends early at this many bytes of values, so that 1,000 records of 1 MiB are never held at once.
-    public var pageBytesMax = 8 << 20
+    public var pageBytesMax = 2 << 20
     public var headerBytesMax = 16 << 10
     public var urlBytesMax = 8 << 10
     public var messageBytesMax = 1 << 20
@@ -18,6 +18,10 @@ public struct Limits: Sendable {
     public var socketBufferBytesMax = 1 << 20
     /// Bytes of events one event loop keeps for sockets that are behind, over all owners.
     public var feedBytesMax = 256 << 20
+    /// Bytes of stored values that one request may have compared or answered, and one transaction may hold.
+    public var storedBytesMax = 32 << 20
+    /// Members of one JSON object of ours, the unknown ones that are passed over included.
+    public var membersMax = 64
     /// Commands waiting for the committer.
     public var commandsWaitingMax = 16_384
     /// Bytes of values waiting for the committer.

@@ -109,8 +109,9 @@ public protocol StorageWriter: StorageReader {
     /// ``StorageDescription/durability`` says, and every later read sees it. If `body` or the commit throws, nothing
     /// of it is ever seen.
     ///
-    /// - Throws: what `body` throws; `storage-full` when there is no space, after which a later transaction may
-    ///   succeed; `storage-unavailable` when the disk failed, after which none can be trusted.
+    /// - Throws: what `body` throws; `storage-full` when there is no space and `overloaded` when something else stood
+    ///   in the way, after both of which a later transaction may succeed; `storage-unavailable` when the disk failed,
+    ///   after which none can be trusted.
     func transaction<Answer>(
         _ body: (any StorageTransaction) throws(ApusError) -> Answer
     ) throws(ApusError) -> Answer
@@ -124,8 +125,10 @@ public protocol StorageWriter: StorageReader {
 
 /// Inside a transaction: reads see what was applied before them.
 public protocol StorageTransaction: StorageReader {
-    /// The rows at these addresses, in their order, each with the backend's own locator.
-    func stored(_ addresses: [RecordAddress]) throws(ApusError) -> [StoredRecord?]
+    /// The rows at these addresses, in their order, each with the backend's own locator. Values are read as long as
+    /// all of them together stay within `valueBytesMax`; a record whose value would pass it comes without, `nil`
+    /// although it is no tombstone.
+    func stored(_ addresses: [RecordAddress], valueBytesMax: Int) throws(ApusError) -> [StoredRecord?]
 
     /// Up to `limit` records, not tombstones, with `expiresAt` at or before `moment`, the earliest first.
     func expired(at moment: Timestamp, limit: Int) throws(ApusError) -> [RecordAddress]

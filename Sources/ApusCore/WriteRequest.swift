@@ -10,17 +10,20 @@ public struct WriteRequest: Sendable {
     /// Whether pointers in errors start with `/items/N`.
     public var isBulk: Bool
     public var idempotency: IdempotencyClaim?
+    /// Whose token asked: a revocation that is committed before the write keeps it from being written.
+    public var principal: Principal?
     public var origin: RequestOrigin
 
     public init(
         owner: OwnerID, items: [Result<WriteItem, ApusError>], isAtomic: Bool = true, isBulk: Bool = false,
-        idempotency: IdempotencyClaim? = nil, origin: RequestOrigin
+        idempotency: IdempotencyClaim? = nil, principal: Principal? = nil, origin: RequestOrigin
     ) {
         self.owner = owner
         self.items = items
         self.isAtomic = isAtomic
         self.isBulk = isBulk
         self.idempotency = idempotency
+        self.principal = principal
         self.origin = origin
     }
 }

@@ -41,7 +41,9 @@ enum Command: Sendable {
         var outcome = CommitOutcome()
         outcome.answers.reserveCapacity(commands.count)
         for case .write(let request, let then) in commands {
-            let answer = planner.decide(request)
+            // Judged here, after every revocation that was committed before, not only where the request came in.
+            let isRevoked = request.principal.map { context.revocations.revokes($0) } ?? false
+            let answer = isRevoked ? .failure(.tokenRevoked) : planner.decide(request)
             outcome.answers.append { then(answer) }
         }
         if !planner.batch.isEmpty { try transaction.apply(planner.batch) }
@@ -53,8 +55,9 @@ enum Command: Sendable {
     private static func touched(
         by commands: ArraySlice<Command>, in transaction: any StorageTransaction, context: CommitContext
     ) throws(ApusError) -> CommitPlanner {
-        var addresses: [RecordAddress] = []
+        var addresses = (withValue: [RecordAddress](), without: [RecordAddress]())
         var seen: Set<RecordAddress> = []
+        var valued: Set<RecordAddress> = []
         var owners: [OwnerID: OwnerState] = [:]
         var answers: [StoredAnswer] = []
         for case .write(let request, _) in commands {
@@ -68,10 +71,18 @@ enum Command: Sendable {
             }
             for case .success(let item) in request.items {
                 let address = RecordAddress(owner: request.owner, collection: item.collection, key: item.key)
-                if seen.insert(address).inserted { addresses.append(address) }
+                if CommitPlanner.needsStoredValue(item) {
+                    if valued.insert(address).inserted { addresses.withValue.append(address) }
+                } else if seen.insert(address).inserted {
+                    addresses.without.append(address)
+                }
             }
         }
-        let rows = try transaction.stored(addresses)
+        addresses.without.removeAll { valued.contains($0) }
+        let bytesMax = context.settings.limits.storedBytesMax
+        let rows =
+            try transaction.stored(addresses.withValue, valueBytesMax: bytesMax)
+            + transaction.stored(addresses.without, valueBytesMax: 0)
         return CommitPlanner(
             now: context.clock.now(), limits: context.settings.limits, rows: rows.compactMap(\.self), owners: owners,
             answers: answers)

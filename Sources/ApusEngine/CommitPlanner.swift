@@ -15,6 +15,8 @@ struct CommitPlanner {
     private var rows: [RecordAddress: Row]
     private var owners: [OwnerID: OwnerState]
     private var answers: [AnswerKey: StoredAnswer]
+    /// Bytes of stored values the present request has had compared or answered.
+    private var storedBytes = 0
     private var undo: [(address: RecordAddress, row: Row?)] = []
 
     struct AnswerKey: Hashable {
@@ -108,6 +110,7 @@ extension CommitPlanner {
             records: batch.records.count, changes: changes.count, owner: owners[request.owner],
             batchOwner: batch.owners[request.owner])
         undo.removeAll(keepingCapacity: true)
+        storedBytes = 0
         for (index, item) in request.items.enumerated() {
             do throws(ApusError) {
                 results.append(try decide(try item.get(), of: request.owner))
@@ -143,7 +146,7 @@ extension CommitPlanner {
         guard isBulk else { return first }
         let invalid: Set<ApusError.Code> = [.invalidField, .clockSkew, .notNumeric]
         var error = first
-        if !invalid.contains(first.code) { error.code = .invalidField }
+        if !invalid.contains(first.code), first.code != .tooManyItems { error.code = .invalidField }
         error.message = "nothing was written: \(first.message)"
         error.fields = faults.prefix(faultsMax).flatMap(\.fields)
         return error
@@ -191,9 +194,9 @@ extension CommitPlanner {
             guard let given = item.updatedAt else { break }
             try checkSkew(given)
             if let stored, given <= stored.updatedAt {
-                guard given == stored.updatedAt else { return .lost(.older, stored: stored) }
-                if stored.isLive(at: now), stored.value == value, stored.expiresAt == expiresAt {
-                    return .lost(.unchanged, stored: stored)
+                guard given == stored.updatedAt else { return try lost(.older, to: stored) }
+                if stored.isLive(at: now), stored.expiresAt == expiresAt, try storedValue(of: stored) == value {
+                    return try lost(.unchanged, to: stored)
                 }
             }
             time = given
@@ -201,8 +204,10 @@ extension CommitPlanner {
             guard let number = value.number(at: pointer) else {
                 throw ApusError(.notNumeric, "max_numeric needs a finite number to compare", at: "/value")
             }
-            if let stored, stored.isLive(at: now), let held = stored.value?.number(at: pointer), number <= held {
-                return .lost(.notGreater, stored: stored)
+            if let stored, stored.isLive(at: now), let held = try storedValue(of: stored).number(at: pointer),
+                number <= held
+            {
+                return try lost(.notGreater, to: stored)
             }
             if let given = item.updatedAt {
                 try checkSkew(given)
@@ -226,7 +231,7 @@ extension CommitPlanner {
         var time = stamp(after: stored)
         if item.policy != .serverTime, let given = item.updatedAt {
             try checkSkew(given)
-            guard given >= stored.updatedAt else { return .lost(.older, stored: stored) }
+            guard given >= stored.updatedAt else { return try lost(.older, to: stored) }
             time = given
         }
         return .applied(bury(address, stored: stored, at: time, isExpiry: false))
@@ -265,6 +270,35 @@ extension CommitPlanner {
         rows[address] = row
         changes.append(Change(record: record, isExpiry: isExpiry))
         return record
+    }
+
+    /// Whether deciding `item` can take the stored value: to be compared with, or to be answered when the item loses.
+    static func needsStoredValue(_ item: WriteItem) -> Bool {
+        if case .maxNumeric = item.policy { return true }
+        return item.policy == .lastWriteWins && item.updatedAt != nil
+    }
+
+    /// A loser is answered with what stays; a record whose time has run out is shown as what it is about to be.
+    private mutating func lost(_ reason: LossReason, to stored: Record) throws(ApusError) -> WriteResult {
+        var shown = stored
+        if stored.isExpired(at: now) {
+            shown.value = nil
+            shown.deletedAt = stored.expiresAt
+        } else if !stored.isTombstone {
+            shown.value = try storedValue(of: stored)
+        }
+        return .lost(reason, stored: shown)
+    }
+
+    /// The value of a live record, as long as the request has not had too many.
+    private mutating func storedValue(of stored: Record) throws(ApusError) -> JSONText {
+        guard let value = stored.value, storedBytes + value.byteCount <= limits.storedBytesMax else {
+            throw ApusError(
+                .tooManyItems,
+                "the stored values to compare with have more than \(limits.storedBytesMax) bytes; send fewer items")
+        }
+        storedBytes += value.byteCount
+        return value
     }
 
     /// Now, but after everything stored at the address.

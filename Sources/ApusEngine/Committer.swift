@@ -13,8 +13,8 @@ final class Committer: Sendable {
     private let thread: Mutex<WorkerThread?> = Mutex(nil)
     private let latched: Mutex<ApusError?> = Mutex(nil)
 
-    /// Items decided in one transaction: enough to share an fsync, few enough to keep its answers quick.
-    private static let batchItemsMax = 4096
+    /// Requests decided in one transaction: enough to share an fsync, few enough to keep its answers quick.
+    private static let batchRequestsMax = 4096
     private static let batchBytesMax = 32 << 20
 
     init(writer: sending any StorageWriter, context: CommitContext) {
@@ -50,18 +50,14 @@ final class Committer: Sendable {
     }
 
     private func run(_ writer: any StorageWriter) {
-        while let commands = mailbox.take(upTo: Self.batchItemsMax, costMax: Self.batchBytesMax) {
+        while let commands = mailbox.take(upTo: Self.batchRequestsMax, costMax: Self.batchBytesMax) {
             var rest = commands[...]
             while let first = rest.first {
                 let group = first.isWrite ? rest.prefix { $0.isWrite } : rest.prefix(1)
                 rest = rest.dropFirst(group.count)
                 commit(group, with: writer)
             }
-            do throws(ApusError) {
-                try writer.maintain()
-            } catch {
-                latch(error)
-            }
+            if fault == nil { maintain(writer) }
         }
         writer.close()
     }
@@ -84,9 +80,17 @@ final class Committer: Sendable {
         }
     }
 
+    private func maintain(_ writer: any StorageWriter) {
+        do throws(ApusError) {
+            try writer.maintain()
+        } catch {
+            latch(error)
+        }
+    }
+
     private func latch(_ error: ApusError) {
-        guard error.code == .storageUnavailable else { return }
-        latched.withLock { $0 = $0 ?? error }
+        guard error.code == .storageUnavailable, fault == nil else { return }
+        latched.withLock { $0 = error }
         context.logger.critical(
             "the storage failed; no write is taken until the server is restarted",
             metadata: ["cause": "\(error.cause ?? error.message)"])

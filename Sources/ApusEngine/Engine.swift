@@ -94,7 +94,7 @@ extension Engine {
         guard clock.now() <= principal.expiresAt.advanced(bySeconds: limits.tokenLeewaySeconds) else {
             throw ApusError(.tokenExpired, "the token has expired")
         }
-        guard !revocations.revokes(principal) else { throw ApusError(.tokenRevoked, "the token was revoked") }
+        guard !revocations.revokes(principal) else { throw .tokenRevoked }
     }
 
     public func admit(_ principal: Principal) throws(ApusError) {
@@ -220,22 +220,18 @@ extension Engine {
     public func deleteUser(_ user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>) {
         let revoke = RevokeUser(user: user, isDeletion: true, origin: origin) { [self] revoked in
             guard case .success = revoked else { return then(revoked) }
-            ownerState(user) { [self] state in
-                switch state {
-                case .success(let state): erase(user, after: .zero, through: state.lastSequence, then: then)
-                case .failure(let error): then(.failure(error))
-                }
-            }
+            erase(user, after: .zero, through: nil, then: then)
         }
         committer.submit(.alone(revoke))
     }
 
     private func erase(
-        _ user: OwnerID, after: SequenceNumber, through: SequenceNumber, then: @escaping Completion<Void>
+        _ user: OwnerID, after: SequenceNumber, through: SequenceNumber?, then: @escaping Completion<Void>
     ) {
         let part = EraseUser(user: user, after: after, through: through) { [self] erased in
             switch erased {
-            case .success(.some(let reached)): erase(user, after: reached, through: through, then: then)
+            case .success(.some(let reached)):
+                erase(user, after: reached.after, through: reached.through, then: then)
             case .success(.none): then(.success(()))
             case .failure(let error): then(.failure(error))
             }

@@ -53,6 +53,8 @@ final class RevocationList: Sendable {
 
     /// The cutoff that revokes every token the user has now.
     func nextCutoff(of user: OwnerID, at now: Timestamp) -> TokenCutoff {
-        TokenCutoff(user: user, generation: generation(of: user) + 1, issuedThrough: now)
+        let last = state.withLock { $0.cutoffs[user] }
+        return TokenCutoff(
+            user: user, generation: (last?.generation ?? 0) + 1, issuedThrough: max(last?.issuedThrough ?? now, now))
     }
 }

@@ -61,7 +61,7 @@ struct Sweep: LoneCommand {
     func decide(in transaction: any StorageTransaction, context: CommitContext) throws(ApusError) -> CommitOutcome {
         let now = context.clock.now()
         let expired = try transaction.expired(at: now, limit: Self.recordsAtOnce)
-        let rows = try transaction.stored(expired).compactMap(\.self)
+        let rows = try transaction.stored(expired, valueBytesMax: 0).compactMap(\.self)
         let horizon = now.advanced(bySeconds: -Int64(context.settings.tombstoneTTLDays) * 86_400)
         let purges = try transaction.tombstones(committedBefore: horizon, limit: Self.recordsAtOnce)
         var owners: [OwnerID: OwnerState] = [:]

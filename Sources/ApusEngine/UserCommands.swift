@@ -117,28 +117,35 @@ struct RevokeUser: LoneCommand {
 struct EraseUser: LoneCommand {
     let user: OwnerID
     let after: SequenceNumber
-    /// Records changed later, the tombstones of this erasure among them, are left alone.
-    let through: SequenceNumber
-    let then: Completion<SequenceNumber?>
+    /// Records changed later, the tombstones of this erasure among them, are left alone; `nil` for the first part.
+    let through: SequenceNumber?
+    let then: Completion<Reached?>
+
+    struct Reached {
+        var after: SequenceNumber
+        var through: SequenceNumber
+    }
 
     private static let recordsAtOnce = 500
 
     func decide(in transaction: any StorageTransaction, context: CommitContext) throws(ApusError) -> CommitOutcome {
         let now = context.clock.now()
+        let state = try transaction.ownerState(user)
+        let through = through ?? state.lastSequence
         let page = try transaction.changes(
             owner: user, collection: nil, after: after, limit: Self.recordsAtOnce,
             bytesMax: context.settings.limits.pageBytesMax, liveAt: now)
         let addresses = page.records.filter { !$0.isTombstone && $0.sequence <= through }.map(\.address)
-        let rows = try transaction.stored(addresses)
+        let rows = try transaction.stored(addresses, valueBytesMax: 0)
         var planner = CommitPlanner(
             now: now, limits: context.settings.limits, rows: rows.compactMap(\.self),
-            owners: [user: try transaction.ownerState(user)], answers: [])
+            owners: [user: state], answers: [])
         for address in addresses { planner.erase(address) }
         var batch = planner.batch
         let isDone = !page.hasMore || page.reached.after >= through
         if isDone { batch.deletedUsers = [user] }
         if !batch.isEmpty { try transaction.apply(batch) }
-        let next = isDone ? nil : page.reached.after
+        let next = isDone ? nil : Reached(after: page.reached.after, through: through)
         return CommitOutcome(changes: planner.changes, answers: [{ then(.success(next)) }])
     }
 
@@ -165,5 +172,6 @@ extension AuditEntry {
 }
 
 extension ApusError {
+    static var tokenRevoked: ApusError { ApusError(.tokenRevoked, "the token was revoked") }
     static var unknownUser: ApusError { ApusError(.notFound, "there is no such user") }
 }

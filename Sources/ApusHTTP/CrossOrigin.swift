@@ -4,7 +4,7 @@ import NIOHTTP1
 enum CrossOrigin {
     private static let requestHeaders =
         "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Conflict-Field, X-Conflict-Policy"
-    private static let exposedHeaders = "ETag, Retry-After, X-Request-Id"
+    private static let exposedHeaders = "ETag, Idempotency-Replayed, Retry-After, X-Request-Id"
 
     /// Lets a listed origin read the answer; others get the answer without leave to read it.
     static func addHeaders(for request: HTTPRequestHead, allowed: [String], to headers: inout HTTPHeaders) {

@@ -43,7 +43,8 @@ struct CursorSealer: Sendable {
         return Base64.encodeURL(payload + mac(payload, scope))
     }
 
-    /// - Throws: `bad-cursor` for one that was not sealed here for this scope; `resync-required` for one of another epoch.
+    /// - Throws: `bad-cursor` for one that was not sealed here for this scope; `resync-required` for one of another
+    ///   epoch.
     func open(_ text: String, scope: [String]) throws(ApusError) -> Cursor {
         let bad = ApusError(.badCursor, "the cursor is not one that was given for this list")
         guard let bytes = Base64.decodeURL(text.utf8), bytes.count > Self.markBytes + Self.macBytes

@@ -83,7 +83,7 @@ extension DataRoutes {
         try exchange.service.authorize(principal, for: body.owner)
         let request = WriteRequest(
             owner: body.owner, items: body.items, isAtomic: body.isAtomic, isBulk: isBulk,
-            idempotency: try claim(exchange, isBulk: isBulk), origin: exchange.origin)
+            idempotency: try claim(exchange, isBulk: isBulk), principal: principal, origin: exchange.origin)
         exchange.service.write(
             request,
             then: exchange.answer { answer, exchange throws(ApusError) in

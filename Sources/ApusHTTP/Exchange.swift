@@ -1,4 +1,5 @@
 import ApusCore
+import ApusProtocol
 import NIOCore
 import NIOHTTP1
 
@@ -42,7 +43,7 @@ final class Exchange {
     }
 
     func fail(_ error: ApusError) {
-        if error.cause != nil { context.log(error, requestID: requestID) }
+        if error.cause != nil, error.code.status >= 500 { context.log(error, requestID: requestID) }
         reply(.problem(error, requestID: requestID))
     }
 

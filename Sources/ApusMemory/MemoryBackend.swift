@@ -127,8 +127,14 @@ final class MemoryTransaction: ReadsMemory, StorageTransaction {
         body(draft)
     }
 
-    func stored(_ addresses: [RecordAddress]) -> [StoredRecord?] {
-        addresses.map { draft.stored(at: $0) }
+    func stored(_ addresses: [RecordAddress], valueBytesMax: Int) -> [StoredRecord?] {
+        var bytesLeft = valueBytesMax
+        return addresses.map { address in
+            guard var row = draft.stored(at: address) else { return nil }
+            if row.record.valueBytes > bytesLeft { row.record.value = nil }
+            bytesLeft -= row.record.valueBytes
+            return row
+        }
     }
 
     func expired(at moment: Timestamp, limit: Int) -> [RecordAddress] {

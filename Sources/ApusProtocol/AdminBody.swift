@@ -10,7 +10,7 @@ public struct IssueBody: Sendable {
     public var ttlSeconds: Int64?
 
     /// The claims a token's own fields take; a body may not set them.
-    static let reservedClaims: Set<String> = ["sub", "user_id", "jti", "iat", "exp", "nbf", "gen"]
+    static let reservedClaims: Set<String> = ["sub", "user_id", "jti", "iat", "exp", "nbf", "apus_gen"]
     static let displayNameBytesMax = 256
     static let claimsBytesMax = 4096
 
@@ -19,7 +19,7 @@ public struct IssueBody: Sendable {
         let text = body.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try WriteBody.requireObject(&scanner, text)
-        var reader = EnvelopeReader(body: body)
+        var reader = EnvelopeReader(body: body, limits: limits)
         var user: OwnerID?
         try scanner.beginObject(in: text)
         while let name = try scanner.nextMember(in: text) {
@@ -35,7 +35,7 @@ public struct IssueBody: Sendable {
                         reader.fault(name, "display_name must be at most \(Self.displayNameBytesMax) bytes")
                     }
                 }
-            case "claims": claims = try Self.claims(&scanner, text, &reader)
+            case "claims": claims = try Self.claims(&scanner, text, &reader, limits)
             case "ttl_seconds": ttlSeconds = try reader.integer(name, in: 1...limits.ttlSecondsMax, &scanner, text)
             default: _ = try scanner.value(in: text)
             }
@@ -48,7 +48,7 @@ public struct IssueBody: Sendable {
     }
 
     private static func claims(
-        _ scanner: inout JSONScanner, _ text: Span<UInt8>, _ reader: inout EnvelopeReader
+        _ scanner: inout JSONScanner, _ text: Span<UInt8>, _ reader: inout EnvelopeReader, _ limits: Limits
     ) throws(ApusError) -> JSONText? {
         switch try scanner.peek(in: text) {
         case .object: break
@@ -61,7 +61,7 @@ public struct IssueBody: Sendable {
             return nil
         }
         let start = scanner.offset
-        var names = EnvelopeReader(body: reader.body)
+        var names = EnvelopeReader(body: reader.body, limits: limits)
         try scanner.beginObject(in: text)
         while let name = try scanner.nextMember(in: text) {
             try names.enter(name)
@@ -89,7 +89,7 @@ public struct RevokeBody: Sendable {
         let text = body.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try WriteBody.requireObject(&scanner, text)
-        var reader = EnvelopeReader(body: body)
+        var reader = EnvelopeReader(body: body, limits: limits)
         var tokenID: String?
         try scanner.beginObject(in: text)
         while let name = try scanner.nextMember(in: text) {

@@ -25,7 +25,7 @@ public struct ClientFrame: Sendable {
         let span = text.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try WriteBody.requireObject(&scanner, span)
-        var reader = EnvelopeReader(body: text)
+        var reader = EnvelopeReader(body: text, limits: limits)
         var type: String?
         try scanner.beginObject(in: span)
         while let name = try scanner.nextMember(in: span) {

@@ -10,14 +10,20 @@ struct EnvelopeReader {
     private(set) var faults: [ApusError.Field] = []
     private var seen: Set<ExactText> = []
 
-    init(body: ByteBuffer) {
+    private let membersMax: Int
+
+    init(body: ByteBuffer, limits: Limits) {
         self.body = body
+        membersMax = limits.membersMax
     }
 
     /// - Throws: `malformed-json` when `name` was there before.
     mutating func enter(_ name: String) throws(ApusError) {
         guard seen.insert(ExactText(stored: name)).inserted else {
             throw ApusError(.malformedJSON, "the member \"\(name)\" stands twice in one object")
+        }
+        guard seen.count <= membersMax else {
+            throw ApusError(.malformedJSON, "an object of this body may have at most \(membersMax) members")
         }
     }
 

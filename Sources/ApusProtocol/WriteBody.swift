@@ -21,7 +21,7 @@ public struct WriteBody: Sendable {
         let text = body.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try requireObject(&scanner, text)
-        var fields = ItemFields(body: body, limits: limits)
+        var fields = ItemFields(body: body, isInBulk: false, limits: limits)
         try fields.read(&scanner, text)
         try scanner.end(in: text)
         fields.requireOwner()
@@ -37,7 +37,7 @@ public struct WriteBody: Sendable {
         let text = body.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try requireObject(&scanner, text)
-        var reader = EnvelopeReader(body: body)
+        var reader = EnvelopeReader(body: body, limits: limits)
         var owner: OwnerID?
         var isAtomic = true
         var read: [ItemFields?]?
@@ -75,7 +75,7 @@ public struct WriteBody: Sendable {
                 throw ApusError(.tooManyItems, "a bulk takes at most \(limits.bulkItemsMax) items")
             }
             if try scanner.peek(in: text) == .object {
-                var fields = ItemFields(body: body, limits: limits)
+                var fields = ItemFields(body: body, isInBulk: true, limits: limits)
                 try fields.read(&scanner, text)
                 read.append(fields)
             } else {
@@ -109,6 +109,7 @@ public struct WriteBody: Sendable {
 /// The members of one item, as far as they could be read.
 private struct ItemFields {
     private let limits: Limits
+    private let isInBulk: Bool
     private var reader: EnvelopeReader
     private(set) var owner: OwnerID?
     private var collection: CollectionName?
@@ -121,9 +122,10 @@ private struct ItemFields {
     private var policyName: String?
     private var policyField: String?
 
-    init(body: ByteBuffer, limits: Limits) {
+    init(body: ByteBuffer, isInBulk: Bool, limits: Limits) {
         self.limits = limits
-        reader = EnvelopeReader(body: body)
+        self.isInBulk = isInBulk
+        reader = EnvelopeReader(body: body, limits: limits)
     }
 
     mutating func read(_ scanner: inout JSONScanner, _ text: Span<UInt8>) throws(ApusError) {
@@ -139,7 +141,7 @@ private struct ItemFields {
             case "ttl_seconds":
                 ttlSeconds = try reader.integer(name, in: 1...limits.ttlSecondsMax, &scanner, text)
             case "expires_at": expiresAt = try reader.time(name, &scanner, text)
-            case "delete": isDelete = try reader.boolean(name, &scanner, text) ?? false
+            case "delete" where isInBulk: isDelete = try reader.boolean(name, &scanner, text) ?? false
             case "conflict_policy": policyName = try reader.string(name, &scanner, text)
             case "conflict_field": policyField = try reader.string(name, &scanner, text)
             default: _ = try scanner.value(in: text)

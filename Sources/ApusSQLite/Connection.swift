@@ -170,9 +170,10 @@ extension Connection {
     func failure(_ code: Int32) -> ApusError {
         latestFailure = code
         let cause = "SQLite \(code): \(String(cString: sqlite3_errmsg(handle)))"
-        let error =
-            isNoSpace(code) ? ApusError.storageFull(cause: cause) : ApusError.storageUnavailable(cause: cause)
-        if error.code == .storageUnavailable, isFaultOfDisk(code) { fault = fault ?? error }
+        if isNoSpace(code) { return .storageFull(cause: cause) }
+        if isPassing(code) { return .storageBusy(cause: cause) }
+        let error = ApusError.storageUnavailable(cause: cause)
+        if isFaultOfDisk(code) { fault = fault ?? error }
         return error
     }
 
@@ -193,6 +194,14 @@ extension Connection {
         case SQLITE_FULL: true
         // SQLITE_IOERR_SHMSIZE: the index of the log could not grow.
         case SQLITE_IOERR: code == SQLITE_IOERR | (19 << 8) || FileStatus.isNoSpace(sqlite3_system_errno(handle))
+        default: false
+        }
+    }
+
+    /// Whether the same may go well the next time, or with other values, the file being whole.
+    private func isPassing(_ code: Int32) -> Bool {
+        switch code & 0xFF {
+        case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_INTERRUPT, SQLITE_TOOBIG, SQLITE_CONSTRAINT: true
         default: false
         }
     }

@@ -12,7 +12,10 @@ struct FileLock: ~Copyable {
 
     /// - Throws: `storage-unavailable`, for the operator.
     init(guarding path: String) throws(ApusError) {
-        let lockPath = path + "-lock"
+        // A link and what it leads to are one database, so they must be one lock.
+        let resolved = realpath(path, nil)
+        defer { free(resolved) }
+        let lockPath = (resolved.map { String(cString: $0) } ?? path) + "-lock"
         descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             let code = errno

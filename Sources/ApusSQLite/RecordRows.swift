@@ -21,15 +21,16 @@ struct RecordRows {
         records.isEmpty || addedValueBytes + row.byteCount(8) <= bytesMax
     }
 
-    /// Takes a row of ``Query/record``'s columns; its key is read unless the caller knows it.
-    mutating func add(_ row: Statement, scope: Scope, key: RecordKey? = nil) {
+    /// Takes a row of ``Query/record``'s columns; its key is read unless the caller knows it, its value
+    /// unless it is longer than `valueBytesMax`.
+    mutating func add(_ row: Statement, scope: Scope, key: RecordKey? = nil, valueBytesMax: Int = .max) {
         let record = Record(
             address: RecordAddress(
                 owner: scope.owner, collection: scope.collection, key: key ?? RecordKey(stored: row.text(2))),
             value: nil, updatedAt: row.moment(5), deletedAt: row.optionalMoment(6), expiresAt: row.optionalMoment(7),
             sequence: SequenceNumber(row.number(3)), committedAt: row.moment(4))
         records.append(record)
-        guard !row.isNull(8) else { return ranges.append(nil) }
+        guard !row.isNull(8), row.byteCount(8) <= valueBytesMax else { return ranges.append(nil) }
         let start = values.writerIndex
         row.append(8, to: &values)
         ranges.append(start..<values.writerIndex)

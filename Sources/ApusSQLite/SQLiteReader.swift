@@ -126,7 +126,7 @@ class SQLiteReader: StorageReader {
 // MARK: - Rows behind the answers
 
 extension SQLiteReader {
-    func stored(at address: RecordAddress) throws(ApusError) -> StoredRecord? {
+    func stored(at address: RecordAddress, valueBytesMax: Int = .max) throws(ApusError) -> StoredRecord? {
         let scope = Scope(owner: address.owner, collection: address.collection)
         guard let scopeNumber = try number(of: scope) else { return nil }
         let statement = try connection.prepared(.recordByKey)
@@ -135,7 +135,7 @@ extension SQLiteReader {
         statement.bind(address.key.text, at: 2)
         guard try statement.step() else { return nil }
         var rows = RecordRows()
-        rows.add(statement, scope: scope, key: address.key)
+        rows.add(statement, scope: scope, key: address.key, valueBytesMax: valueBytesMax)
         return rows.finished().first.map {
             StoredRecord(record: $0, locator: RecordRows.locator(in: statement))
         }

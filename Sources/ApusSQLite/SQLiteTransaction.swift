@@ -3,10 +3,15 @@ internal import NIOCore
 
 /// What may be done between BEGIN and COMMIT.
 final class SQLiteTransaction: SQLiteReader, StorageTransaction {
-    func stored(_ addresses: [RecordAddress]) throws(ApusError) -> [StoredRecord?] {
+    func stored(_ addresses: [RecordAddress], valueBytesMax: Int) throws(ApusError) -> [StoredRecord?] {
         var rows: [StoredRecord?] = []
         rows.reserveCapacity(addresses.count)
-        for address in addresses { rows.append(try stored(at: address)) }
+        var bytesLeft = valueBytesMax
+        for address in addresses {
+            let row = try stored(at: address, valueBytesMax: bytesLeft)
+            bytesLeft -= row?.record.value?.byteCount ?? 0
+            rows.append(row)
+        }
         return rows
     }
 

@@ -150,7 +150,7 @@ struct RandomOperation {
         do {
             return try stage.writer.transaction { transaction throws(ApusError) in
                 let seen = Seen(
-                    stored: try transaction.stored(drafts.map(\.address)).map { $0?.record },
+                    stored: try transaction.stored(drafts.map(\.address), valueBytesMax: 300).map { $0?.record },
                     expired: Set(try transaction.expired(at: moment, limit: 1000)),
                     tombstones: Set(
                         try transaction.tombstones(committedBefore: moment, limit: 1000).map(\.record)))

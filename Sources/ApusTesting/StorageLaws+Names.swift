@@ -141,7 +141,7 @@ extension StorageLaws {
             try expectEqual(stage.reader.record(at: record.address), record, "\(record.address.key)")
         }
         let rows = try stage.writer.transaction { transaction throws(ApusError) in
-            try transaction.stored(written.map(\.address))
+            try transaction.stored(written.map(\.address), valueBytesMax: .max)
         }
         try expectEqual(rows.map { $0?.record }, written, "the stored rows")
     }

@@ -36,7 +36,7 @@ extension StorageLaws {
             return (
                 page.records.map(\.address.key.text), changes.reached.after,
                 try transaction.usage(owner: owner, liveAt: Timestamp(milliseconds: 0)).records,
-                try transaction.user(owner) != nil, try transaction.stored([draft.address])
+                try transaction.user(owner) != nil, try transaction.stored([draft.address], valueBytesMax: .max)
             )
         }
         try expectEqual(keys, ["k"], "the keys inside")
@@ -53,7 +53,9 @@ extension StorageLaws {
                 Draft("a", collection: "none").address, Draft("a", owner: "none").address,
                 Draft("a", owner: "u2").address,
             ]
-        let rows = try stage.writer.transaction { transaction throws(ApusError) in try transaction.stored(addresses) }
+        let rows = try stage.writer.transaction { transaction throws(ApusError) in
+            try transaction.stored(addresses, valueBytesMax: .max)
+        }
         try expectEqual(
             rows.map { $0?.record.address }, [addresses[0], nil, addresses[2], nil, nil, addresses[5]], "the rows")
         try expectEqual(Set(rows.compactMap { $0?.locator }).count, 3, "the number of locators")

@@ -104,7 +104,7 @@ extension StorageTransaction {
     func plan(_ drafts: [Draft], at moment: Int64) throws(ApusError) -> CommitBatch {
         let now = Timestamp(milliseconds: moment)
         var batch = CommitBatch()
-        for (draft, row) in zip(drafts, try stored(drafts.map(\.address))) {
+        for (draft, row) in zip(drafts, try stored(drafts.map(\.address), valueBytesMax: 0)) {
             let owner = draft.address.owner
             var state = try state(of: owner, in: batch)
             state.lastSequence = state.lastSequence.next

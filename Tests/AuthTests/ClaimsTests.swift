@@ -74,7 +74,9 @@ import Testing
         #expect(principal.user.text == "u1")
     }
 
-    @Test(arguments: [#""jti":7"#, #""jti":null"#, #""gen":"1""#, #""gen":1.5"#, #""gen":9223372036854775808"#])
+    @Test(arguments: [
+        #""jti":7"#, #""jti":null"#, #""apus_gen":"1""#, #""apus_gen":1.5"#, #""apus_gen":9223372036854775808"#,
+    ])
     func `a jti that is no string and a gen that is no integer are refused`(claim: String) async {
         #expect(await Forge.refusal(of: Forge.token(#"{"sub":"u1","exp":1900000000,\#(claim)}"#)) == .unauthenticated)
     }

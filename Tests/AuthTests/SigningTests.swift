@@ -17,7 +17,7 @@ import Testing
     @Test func `a token has the standard claims, with whole seconds`() async throws {
         let token = try await Forge.provider().sign(Forge.grant())
         let expected = #"""
-            {"sub":"u1","user_id":"u1","jti":"token-1","iat":1800000000,"exp":1800000060,"gen":3}
+            {"sub":"u1","user_id":"u1","jti":"token-1","iat":1800000000,"exp":1800000060,"apus_gen":3}
             """#
         #expect(Forge.payload(of: token) == expected)
         #expect(token.hasPrefix(Forge.encode(#"{"alg":"HS256","typ":"JWT"}"#.utf8) + "."))
@@ -42,7 +42,7 @@ import Testing
         #expect(await Forge.refusal(of: token) == nil)
     }
 
-    @Test(arguments: ["sub", "user_id", "jti", "iat", "exp", "gen", #"\u0073ub"#, #"e\u0078p"#])
+    @Test(arguments: ["sub", "user_id", "jti", "iat", "exp", "apus_gen", #"\u0073ub"#, #"e\u0078p"#])
     func `a custom claim cannot override a standard one`(name: String) async throws {
         let provider = Forge.provider()
         let token = try await provider.sign(Forge.grant(claims: #"{"\#(name)":"root","kept":true}"#))

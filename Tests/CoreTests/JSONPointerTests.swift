@@ -71,8 +71,7 @@ import Testing
         let path = String(repeating: "/0", count: 128)
         let deep = String(repeating: "[", count: 128) + "7" + String(repeating: "]", count: 128)
         #expect(try look(up: path, in: deep) == number(7))
-        #expect(try look(up: path + "/0", in: deep) == nil)
-        #expect(try look(up: String(repeating: "/0", count: 10_000), in: deep) == nil)
+        #expect(JSONPointer(path + "/0") == nil)
     }
 
     @Test func `a value that is a slice of a greater text is looked into on its own`() throws {

@@ -74,7 +74,7 @@ import Testing
         let later = start.advanced(bySeconds: 10)
         #expect(
             shelf.write(.set("k", "2", at: time.advanced(byMilliseconds: -1)), at: later).stories == [
-                "lost older to k=1 #1"
+                "lost older to k deleted #1"
             ])
         #expect(shelf.write(.set("k", "1", at: time), at: later).stories == ["applied k=1 #2"])
     }

@@ -101,7 +101,11 @@ struct PlannerModel {
         case .lastWriteWins:
             if isAhead { return "failed clock-skew" }
             if let given, let row {
-                if given < row.updatedAt { return "lost older to \(story(key, row))" }
+                if given < row.updatedAt {
+                    var shown = row
+                    if !isLive { shown.value = nil }
+                    return "lost older to \(story(key, shown))"
+                }
                 let isSame = row.value == value.text && row.expiresAt == expiresAt
                 if given == row.updatedAt, isLive, isSame { return "lost unchanged to \(story(key, row))" }
             }

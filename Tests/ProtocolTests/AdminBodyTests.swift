@@ -44,8 +44,8 @@ import Testing
         (#"{"user_id":"u","claims":"x"}"#, ["/claims"]),
         (#"{"user_id":"u","claims":{"sub":"v"}}"#, ["/claims/sub"]),
         (
-            #"{"user_id":"u","claims":{"user_id":1,"jti":1,"iat":1,"exp":1,"nbf":1,"gen":1}}"#,
-            ["/claims/user_id", "/claims/jti", "/claims/iat", "/claims/exp", "/claims/nbf", "/claims/gen"]
+            #"{"user_id":"u","claims":{"user_id":1,"jti":1,"iat":1,"exp":1,"nbf":1,"apus_gen":1}}"#,
+            ["/claims/user_id", "/claims/jti", "/claims/iat", "/claims/exp", "/claims/nbf", "/claims/apus_gen"]
         ),
         (#"{"user_id":"u","claims":{"s\u0075b":1}}"#, ["/claims/sub"]), ("[]", [""]),
     ])

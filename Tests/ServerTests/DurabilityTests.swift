@@ -40,7 +40,8 @@ import Testing
         try expectNoHoles(user, journals: journals)
     }
 
-    /// Every number is used by exactly one record, since each key was written once; bulks are there whole or not at all.
+    /// Every number is used by exactly one record, since each key was written once; bulks are there whole or not at
+    /// all.
     private func expectNoHoles(_ user: TestUser, journals: [Journal]) throws {
         var query = "?updated_since=2024-01-01T00:00:00Z&limit=1000"
         var records: [JSON] = []

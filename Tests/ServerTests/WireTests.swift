@@ -28,10 +28,11 @@ import Testing
         let connection = try HTTPConnection(port: server.port)
         try connection.socket.send("GET /health HTTP/1.1\r\nHost: x\r\n")
         let line = Array((0..<100).map { "X-\($0): y\r\n" }.joined().utf8)
+        // The kernel may take it all before the server has said no.
         do {
             for _ in 0..<2000 { try connection.socket.send(line) }
-            Issue.record("2,000,000 bytes of headers were taken")
         } catch SocketFailure.closed {} catch SocketFailure.timedOut {}
+        #expect(connection.socket.isClosedByServer())
         try expectAlive()
     }
 
@@ -69,7 +70,8 @@ import Testing
         for cut in [
             "GET /hea", "POST /v1/data HTTP/1.1\r\nContent-Le",
             "POST /v1/data HTTP/1.1\r\nHost: x\r\n"
-                + "Content-Type: application/json\r\nAuthorization: Bearer \(user.token)\r\nContent-Length: 100\r\n\r\n{\"user",
+                + "Content-Type: application/json\r\nAuthorization: Bearer \(user.token)\r\nContent-Length: 100"
+                + "\r\n\r\n{\"user",
         ] {
             try HTTPConnection(port: server.port).socket.send(cut)
         }

@@ -23,7 +23,7 @@ extension StorageWriter {
             var addresses: [RecordAddress] = []
             for number in 0..<count { addresses.append(try address(of: number)) }
             var batch = CommitBatch()
-            for (address, row) in zip(addresses, try transaction.stored(addresses)) {
+            for (address, row) in zip(addresses, try transaction.stored(addresses, valueBytesMax: .max)) {
                 state.lastSequence = state.lastSequence.next
                 let record = Record(
                     address: address, value: value, updatedAt: moment, sequence: state.lastSequence,
