@@ -37,6 +37,21 @@ import Testing
         #expect(longest < (Int(Schema.pagesPerCheckpoint) + 200) * (Schema.pageBytes + 24))
     }
 
+    @Test func `a lock held by another program fails what it stands in the way of, and nothing later`() throws {
+        let writer = try open().openWriter()
+        defer { writer.close() }
+        try writer.put(1, round: 1)
+        let other = try Connection(path: path, role: .writer(.normal))
+        try other.run(.beginWriting)
+        #expect {
+            try writer.put(1, round: 2)
+        } throws: { error in
+            (error as? ApusError)?.code == .overloaded
+        }
+        other.rollBack()
+        try writer.put(1, round: 3)
+    }
+
     @Test func `a log that a slow reader made long is cut back afterwards`() throws {
         let backend = try open()
         let writer = try #require(try backend.openWriter() as? SQLiteWriter)
