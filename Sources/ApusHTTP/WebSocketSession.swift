@@ -25,6 +25,8 @@ final class WebSocketSession: ChannelInboundHandler {
     private var catchUp: CatchUp?
     private var isPumping = false
     private var isGone = false
+    /// Frames that came before hello was said, which comes first; `nil` from then on.
+    private var early: [SessionStateMachine.Frame]? = []
     private var heardAt = NIODeadline.now()
     private var pingedAt = NIODeadline.now()
     private var progressedAt = NIODeadline.now()
@@ -36,6 +38,8 @@ final class WebSocketSession: ChannelInboundHandler {
     private static let closeWait = TimeAmount.seconds(5)
     /// The same when the server stops.
     private static let drainWait = TimeAmount.seconds(2)
+    /// Frames a client may send without waiting for hello.
+    private static let earlyFramesMax = 8
     /// Bytes written to one socket before others have their turn.
     private static let pumpBytes = 512 << 10
 
@@ -97,6 +101,7 @@ extension WebSocketSession {
             .hello(
                 user: principal.user, epoch: service.epoch, sequence: state.lastSequence, time: service.now(),
                 heartbeatMilliseconds: service.limits.heartbeatSeconds * 1000))
+        takeEarlyFrames()
         guard let resume else {
             goLive(after: state.lastSequence)
             return
@@ -253,12 +258,21 @@ extension WebSocketSession {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
         heardAt = .now()
-        perform(
-            machine.receive(
-                SessionStateMachine.Frame(
-                    opcode: UInt8(webSocketOpcode: frame.opcode), isFinal: frame.fin,
-                    hasReservedBits: frame.rsv1 || frame.rsv2 || frame.rsv3, isMasked: frame.maskKey != nil,
-                    payload: frame.unmaskedData)))
+        let arrived = SessionStateMachine.Frame(
+            opcode: UInt8(webSocketOpcode: frame.opcode), isFinal: frame.fin,
+            hasReservedBits: frame.rsv1 || frame.rsv2 || frame.rsv3, isMasked: frame.maskKey != nil,
+            payload: frame.unmaskedData)
+        guard machine.isOpen, let waiting = early?.count else {
+            perform(machine.receive(arrived))
+            return
+        }
+        if waiting < Self.earlyFramesMax { early?.append(arrived) } else { close(.tryAgainLater) }
+    }
+
+    private func takeEarlyFrames() {
+        let waiting = early ?? []
+        early = nil
+        for frame in waiting { perform(machine.receive(frame)) }
     }
 
     private func perform(_ action: SessionStateMachine.Action) {

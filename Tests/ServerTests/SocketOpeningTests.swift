@@ -24,6 +24,27 @@ import Testing
         }
     }
 
+    @Test func `hello comes first, also to a client that does not wait for it`() throws {
+        let connection = try HTTPConnection(port: server.port)
+        let ping = Array(#"{"type":"ping","id":1}"#.utf8)
+        let request = """
+            GET /?token=\(user.token) HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
+            """
+        // A mask of zeros leaves the payload as it is.
+        let frame = WebSocket.header(WebSocket.Opcode.text, count: ping.count) + [0, 0, 0, 0] + ping
+        try connection.socket.send(Array(request.utf8) + frame)
+        #expect(try connection.read().status == 101)
+        for type in ["hello", "ack"] {
+            let header = try connection.socket.take(2)
+            let length =
+                header[1] < 126
+                ? Int(header[1]) : try connection.socket.take(2).reduce(0) { $0 << 8 | Int($1) }
+            let text = String(decoding: try connection.socket.take(length), as: UTF8.self)
+            #expect(text.hasPrefix(#"{"type":"\#(type)""#), "\(text)")
+        }
+    }
+
     @Test(arguments: ["/", "/v1/realtime"])
     func `the token may come in the query, in the header or as a subprotocol`(path: String) throws {
         let sockets = [
