@@ -34,7 +34,9 @@ public struct Limits: Sendable {
     public var tokenLeewaySeconds: Int64 = 30
     public var idempotencyLifeSeconds: Int64 = 86_400
     public var ttlSecondsMax: Int64 = 315_360_000
+    /// Seconds of a request in which less than 1 KiB of it came.
     public var requestSecondsMax: Int64 = 30
+    public var bodySecondsMax: Int64 = 300
     public var idleSecondsMax: Int64 = 75
     public var heartbeatSeconds: Int64 = 25
     public var silenceSecondsMax: Int64 = 60

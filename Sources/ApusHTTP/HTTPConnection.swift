@@ -32,12 +32,15 @@ final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
     private var isHead = false
     private var bodyBytesTaken = 0
     private var bodyBytesReceived = 0
+    private var bodyBytesAtTick = 0
+    /// Seconds in which hardly anything of the body came.
+    private var slowTicks: Int64 = 0
     private var changedAt = NIODeadline.now()
     private var peer = ""
 
     /// An answer up to this size goes out with its end in one write.
     private static let smallBytesMax = 32 << 10
-    /// A body may come this slowly once its first seconds are over.
+    /// A second in which less of a request comes counts as slow.
     private static let bodyBytesPerSecondMin = 1024
 
     init(context: HTTPContext, routes: RouteTable, lane: Lane) {
@@ -89,9 +92,13 @@ extension HTTPConnection {
 
     private func begin(_ head: HTTPRequestHead) {
         changedAt = .now()
-        keepsAlive = head.isKeepAlive && !lane.state.isDraining
+        // After an upgrade that was asked for but not made the parser reads no further request.
+        let mayChangeProtocol = head.headers.contains(name: "Upgrade") || head.method == .CONNECT
+        keepsAlive = head.isKeepAlive && !lane.state.isDraining && !mayChangeProtocol
         isHead = head.method == .HEAD
         bodyBytesReceived = 0
+        bodyBytesAtTick = 0
+        slowTicks = 0
         let exchange = exchange(for: head)
         progress = .receiving(exchange)
         do throws(ApusError) {
@@ -273,6 +280,7 @@ extension HTTPConnection {
         }
         if isWhole {
             progress = .flushing
+            changedAt = .now()
             finish(isLarge: reply.body.readableBytes > Self.smallBytesMax)
         } else {
             progress = .discarding
@@ -356,8 +364,9 @@ extension HTTPConnection: LaneMember {
         case .idle, .flushing:
             if waited >= .seconds(limits.idleSecondsMax) { abort() }
         case .receiving(let exchange):
-            let allowed = limits.requestSecondsMax + Int64(bodyBytesReceived / Self.bodyBytesPerSecondMin)
-            if waited >= .seconds(allowed) {
+            slowTicks += bodyBytesReceived - bodyBytesAtTick < Self.bodyBytesPerSecondMin ? 1 : 0
+            bodyBytesAtTick = bodyBytesReceived
+            if slowTicks >= limits.requestSecondsMax || waited >= .seconds(limits.bodySecondsMax) {
                 exchange.fail(ApusError(.requestTimeout, "the request took too long to arrive"))
             }
         case .discarding:

@@ -31,9 +31,12 @@ final class WebSocketSession: ChannelInboundHandler {
     private var pingedAt = NIODeadline.now()
     private var progressedAt = NIODeadline.now()
     private var closesAt: NIODeadline?
+    private var ticksBehind = 0
 
     /// A socket that is far behind and takes nothing for this long is closed.
     private static let stalledFor = TimeAmount.seconds(2)
+    /// So is one that takes a little but stays far behind for so many seconds.
+    private static let ticksBehindMax = 10
     /// How long the peer has to answer a close frame, or to take what was sent before it.
     private static let closeWait = TimeAmount.seconds(5)
     /// The same when the server stops.
@@ -71,6 +74,7 @@ final class WebSocketSession: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard machine.isOpen else { return }
         switch error as? NIOWebSocketError {
         case .invalidFrameLength?: close(.messageTooBig)
         case .fragmentedControlFrame?, .multiByteControlFrameLength?: close(.protocolError)
@@ -134,6 +138,7 @@ extension WebSocketSession {
         for record in page.records { runs.append(Change(record: record)) }
         for run in runs.finish() { write(run.bytes) }
         channelContext?.flush()
+        progressedAt = .now()
         catchUp?.position = page.reached
         catchUp?.isReading = false
         if page.hasMore {
@@ -279,7 +284,8 @@ extension WebSocketSession {
         switch action {
         case .none: break
         case .deliver(let text): take(ClientFrame(text, limits: context.service.limits))
-        case .sendPong(let payload): answer(Opcode.pong, payload)
+        // A client that is being sent events it has not taken yet needs no pong to know that we are here.
+        case .sendPong(let payload): if isWritable { sendFrame(Opcode.pong, payload) }
         case .sendClose(let payload):
             sendFrame(Opcode.close, payload)
             closesAt = .now() + Self.closeWait
@@ -326,11 +332,12 @@ extension WebSocketSession: LaneMember {
             return
         }
         let limits = context.service.limits
+        ticksBehind = isFarBehind ? ticksBehind + 1 : 0
         if wallTime >= principal.expiresAt {
             close(.unauthenticated)
         } else if moment - heardAt >= .seconds(limits.silenceSecondsMax) {
             close(.policyViolation)
-        } else if isFarBehind, moment - progressedAt >= Self.stalledFor {
+        } else if ticksBehind >= Self.ticksBehindMax || isFarBehind && moment - progressedAt >= Self.stalledFor {
             close(.tryAgainLater)
         } else if moment - pingedAt >= .seconds(limits.heartbeatSeconds) {
             pingedAt = moment

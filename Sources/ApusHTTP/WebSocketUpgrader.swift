@@ -9,7 +9,9 @@ import NIOWebSocket
 /// A request that is refused stays HTTP: the refusal is left in the connection, whose handler answers with it.
 final class WebSocketUpgrader: HTTPServerProtocolUpgrader {
     let supportedProtocol = "websocket"
-    let requiredUpgradeHeaders: [String] = []
+    /// Must be in `Connection`: otherwise the HTTP parser reads on, and what it made of the bytes behind the request
+    /// would reach the frame decoder.
+    let requiredUpgradeHeaders = ["upgrade"]
 
     private let connection: HTTPConnection
     private let context: HTTPContext
@@ -72,6 +74,9 @@ final class WebSocketUpgrader: HTTPServerProtocolUpgrader {
         _ head: HTTPRequestHead, _ target: RequestTarget, _ initial: HTTPHeaders
     ) throws(ApusError) -> HTTPHeaders {
         guard RealtimePath.isRealtime(target) else { throw ApusError(.notFound, "no WebSocket is served here") }
+        guard head.version == .http1_1, head.headers["Transfer-Encoding"].isEmpty,
+            head.headers["Content-Length"].allSatisfy({ $0 == "0" })
+        else { throw ApusError(.badParameter, "a WebSocket is opened with HTTP/1.1 and without a body") }
         guard head.method == .GET else { throw ApusError(.badParameter, "a WebSocket is opened with GET") }
         guard head.headers["Sec-WebSocket-Version"] == ["13"] else {
             throw ApusError(.badParameter, "Sec-WebSocket-Version must be 13")

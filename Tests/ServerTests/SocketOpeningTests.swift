@@ -24,6 +24,15 @@ import Testing
         }
     }
 
+    @Test func `an upgrade that Connection does not name is none, whatever follows it`() throws {
+        let connection = try HTTPConnection(port: server.port)
+        try connection.socket.send(
+            "GET /?token=\(user.token) HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(try connection.read().status == 200)
+        #expect(try user.list(nil).status == 200)
+    }
+
     @Test func `hello comes first, also to a client that does not wait for it`() throws {
         let connection = try HTTPConnection(port: server.port)
         let ping = Array(#"{"type":"ping","id":1}"#.utf8)
