@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Debian packages the build needs beside the Swift toolchain.
-PACKAGES := ca-certificates git libsqlite3-dev
+PACKAGES := ca-certificates git liblmdb-dev libsqlite3-dev
 SOURCES := Package.swift Sources Tests Benchmarks
 # Further flags of the program, for example: make run ARGS='--port 9000'
 ARGS ?=
@@ -16,7 +16,8 @@ help: ## Say what there is to make
 setup: ## Install the Debian packages that are missing
 	@command -v swift > /dev/null || { echo "setup: no swift here; get a toolchain from https://swift.org/install" >&2; exit 1; }
 	@if ! command -v dpkg-query > /dev/null; then \
-	  [ -e /usr/include/sqlite3.h ] || echo "setup: not Debian; see to the SQLite headers yourself" >&2; exit 0; \
+	  [ -e /usr/include/sqlite3.h -a -e /usr/include/lmdb.h ] \
+	    || echo "setup: not Debian; see to the headers of SQLite and LMDB yourself" >&2; exit 0; \
 	fi; \
 	missing=(); \
 	for package in $(PACKAGES); do \

@@ -49,7 +49,9 @@ let package = Package(
         room("ApusCore", [nioCore]),
         room("ApusProtocol", ["ApusCore", nioCore]),
         room("ApusEngine", ["ApusCore", nioCore, logging, lifecycle]),
-        room("ApusSQLite", ["ApusCore", "CSQLite", nioCore]),
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        room("ApusStorageKit", ["ApusCore", nioCore]),
+        room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
@@ -88,7 +90,7 @@ let package = Package(
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),
-        tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusMemory", "ApusTesting", nioCore]),
+        tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
         tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
     ]

@@ -101,3 +101,47 @@ public struct OwnerState: Hashable, Sendable {
 
     public init() {}
 }
+
+/// An owner and its place in its own history.
+public struct OwnerEntry: Hashable, Sendable {
+    public var owner: OwnerID
+    public var state: OwnerState
+
+    public init(owner: OwnerID, state: OwnerState) {
+        self.owner = owner
+        self.state = state
+    }
+}
+
+/// A token and its place among all tokens; numbers mean something to the backend that gave them only.
+public struct NumberedToken: Hashable, Sendable {
+    public var number: Int64
+    public var token: TokenGrant
+
+    public init(number: Int64, token: TokenGrant) {
+        self.number = number
+        self.token = token
+    }
+}
+
+/// Where an audit entry stands: by time, and by order of arrival at the same time; it means something to the backend
+/// that gave it only.
+public struct AuditPlace: Hashable, Sendable {
+    public var at: Timestamp
+    public var number: Int64
+
+    public init(at: Timestamp, number: Int64) {
+        self.at = at
+        self.number = number
+    }
+}
+
+public struct PlacedAuditEntry: Hashable, Sendable {
+    public var place: AuditPlace
+    public var entry: AuditEntry
+
+    public init(place: AuditPlace, entry: AuditEntry) {
+        self.place = place
+        self.entry = entry
+    }
+}

@@ -1,5 +1,3 @@
-public import NIOCore
-
 /// Where records, users and everything else that must last are kept.
 ///
 /// A backend stores; it decides nothing. Its calls are synchronous and may block: the engine calls them on threads it
@@ -15,6 +13,16 @@ public protocol StorageBackend: Sendable {
 
     /// Bytes taken on disk; 0 if nothing is kept.
     func bytesStored() -> Int
+
+    /// Copies everything as of one commit to `path`, where nothing may be yet, while others read and write; on return
+    /// the copy is on the disk. Opened, it is this database with this epoch.
+    ///
+    /// - Throws: `bad-parameter` if nothing is kept; otherwise what a disk can fail with, and no copy is left.
+    func copy(to path: String) throws(ApusError)
+
+    /// What is wrong with the files themselves: damage, and an index that does not fit its rows. One plain sentence
+    /// each, at most `limit`; none if everything is whole.
+    func faults(limit: Int) throws(ApusError) -> [String]
 }
 
 public struct StorageDescription: Hashable, Sendable {
@@ -50,6 +58,10 @@ public enum Durability: String, Sendable, CaseIterable {
 ///
 /// Records are returned with exactly the bytes that were written.
 public protocol StorageReader: AnyObject {
+    /// Runs `body` with all its reads of this reader seeing the same commit. The storage may have to keep what is
+    /// replaced meanwhile, so that it should not take long.
+    func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer
+
     /// The record, tombstone or expired one included.
     func record(at address: RecordAddress) throws(ApusError) -> Record?
 
@@ -74,6 +86,9 @@ public protocol StorageReader: AnyObject {
     /// The owner's state; the initial one for an owner that was never written.
     func ownerState(_ owner: OwnerID) throws(ApusError) -> OwnerState
 
+    /// Up to `limit` owners that were ever written, with names after `after`, in byte order.
+    func owners(after: OwnerID?, limit: Int) throws(ApusError) -> [OwnerEntry]
+
     /// The owner's collections that hold a record live at `moment`, in byte order.
     func collections(owner: OwnerID, liveAt moment: Timestamp) throws(ApusError) -> [CollectionCount]
 
@@ -91,6 +106,9 @@ public protocol StorageReader: AnyObject {
     /// The token issued here with this `jti`.
     func token(id: String) throws(ApusError) -> TokenGrant?
 
+    /// Up to `limit` tokens with numbers above `number`, in the order in which they were last written.
+    func tokens(afterNumber number: Int64, limit: Int) throws(ApusError) -> [NumberedToken]
+
     /// Every revocation that is kept.
     func revocations() throws(ApusError) -> [TokenRevocation]
 
@@ -99,8 +117,18 @@ public protocol StorageReader: AnyObject {
     /// The answer stored under an idempotency key.
     func storedAnswer(owner: OwnerID, key: String) throws(ApusError) -> StoredAnswer?
 
+    /// The owner's answers with keys after `after`, in byte order of the keys. There are fewer than there could be once
+    /// their bodies would pass `bytesMax`, but at least one.
+    func storedAnswers(owner: OwnerID, after: String?, bytesMax: Int) throws(ApusError) -> [StoredAnswer]
+
     /// Audit entries, newest first.
     func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry]
+
+    /// Up to `limit` audit entries after `place`, oldest first.
+    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry]
+
+    /// What was noted under a name.
+    func note(_ name: String) throws(ApusError) -> String?
 }
 
 /// The writer: reads its own latest commit, and commits.
@@ -149,72 +177,5 @@ public struct StoredRecord: Sendable {
     public init(record: Record, locator: Int64) {
         self.record = record
         self.locator = locator
-    }
-}
-
-/// Everything one commit writes; parts that are not named stay as they are.
-public struct CommitBatch: Sendable {
-    public struct RecordWrite: Sendable {
-        public var record: Record
-        /// Of the row at the same address, if there is one.
-        public var replacing: Int64?
-
-        public init(record: Record, replacing: Int64?) {
-            self.record = record
-            self.replacing = replacing
-        }
-    }
-
-    /// At most one an address.
-    public var records: [RecordWrite] = []
-    /// Tombstones to forget.
-    public var purges: [StoredRecord] = []
-    public var owners: [OwnerID: OwnerState] = [:]
-    public var users: [User] = []
-    public var deletedUsers: [OwnerID] = []
-    public var tokens: [TokenGrant] = []
-    public var revocations: [TokenRevocation] = []
-    public var cutoffs: [TokenCutoff] = []
-    public var answers: [StoredAnswer] = []
-    public var audit: [AuditEntry] = []
-    /// Drops what has run out: answers, audit entries, tokens and revocations.
-    public var forgetting: Retention?
-
-    public init() {}
-
-    public var isEmpty: Bool {
-        records.isEmpty && purges.isEmpty && owners.isEmpty && users.isEmpty && deletedUsers.isEmpty && tokens.isEmpty
-            && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty && audit.isEmpty && forgetting == nil
-    }
-}
-
-/// What has run out: everything strictly before these moments.
-public struct Retention: Hashable, Sendable {
-    public var answersStoredBefore: Timestamp
-    public var auditBefore: Timestamp
-    /// For issued tokens (their end) and revocations (their `keepUntil`).
-    public var tokensEndedBefore: Timestamp
-
-    public init(answersStoredBefore: Timestamp, auditBefore: Timestamp, tokensEndedBefore: Timestamp) {
-        self.answersStoredBefore = answersStoredBefore
-        self.auditBefore = auditBefore
-        self.tokensEndedBefore = tokensEndedBefore
-    }
-}
-
-/// An answer kept for an `Idempotency-Key`; one stored again under the same key replaces the first.
-public struct StoredAnswer: Hashable, Sendable {
-    public var owner: OwnerID
-    public var key: String
-    public var fingerprint: [UInt8]
-    public var body: ByteBuffer
-    public var storedAt: Timestamp
-
-    public init(owner: OwnerID, key: String, fingerprint: [UInt8], body: ByteBuffer, storedAt: Timestamp) {
-        self.owner = owner
-        self.key = key
-        self.fingerprint = fingerprint
-        self.body = body
-        self.storedAt = storedAt
     }
 }

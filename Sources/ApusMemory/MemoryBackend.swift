@@ -31,6 +31,12 @@ public final class MemoryBackend: StorageBackend {
 
     public func bytesStored() -> Int { 0 }
 
+    public func copy(to path: String) throws(ApusError) {
+        throw ApusError(.badParameter, "a database in memory cannot be copied to \(path): nothing of it is kept")
+    }
+
+    public func faults(limit: Int) -> [String] { [] }
+
     func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
         published.withLock { body($0) }
     }
@@ -50,37 +56,41 @@ public final class MemoryBackend: StorageBackend {
     }
 }
 
-/// Reads what was published.
-final class MemoryReader: ReadsMemory {
-    private let backend: MemoryBackend
+/// Reads what was published, or a snapshot of it.
+class MemoryReader: ReadsMemory {
+    fileprivate let backend: MemoryBackend
+    private var held: MemoryState?
 
     init(_ backend: MemoryBackend) {
         self.backend = backend
     }
 
     func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
-        backend.read(body)
+        guard let held else { return backend.read(body) }
+        return body(held)
+    }
+
+    func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer {
+        guard held == nil else { return try body() }
+        held = backend.snapshot()
+        defer { held = nil }
+        return try body()
     }
 }
 
 /// The one writer: its draft is the published state outside of transactions.
-final class MemoryWriter: ReadsMemory, StorageWriter {
-    private let backend: MemoryBackend
+final class MemoryWriter: MemoryReader, StorageWriter {
     private let transaction = MemoryTransaction()
     private var isInTransaction = false
     private var isClosed = false
 
-    init(_ backend: MemoryBackend) {
-        self.backend = backend
+    override init(_ backend: MemoryBackend) {
+        super.init(backend)
         transaction.reset(to: backend.snapshot())
     }
 
     deinit {
         close()
-    }
-
-    func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
-        backend.read(body)
     }
 
     func transaction<Answer>(
@@ -125,6 +135,10 @@ final class MemoryTransaction: ReadsMemory, StorageTransaction {
 
     func read<Answer>(_ body: (borrowing MemoryState) -> Answer) -> Answer {
         body(draft)
+    }
+
+    func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer {
+        try body()
     }
 
     func stored(_ addresses: [RecordAddress], valueBytesMax: Int) -> [StoredRecord?] {

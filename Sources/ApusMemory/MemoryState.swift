@@ -6,15 +6,17 @@ struct MemoryState: Sendable {
     private(set) var owners: [OwnerID: MemoryOwner] = [:]
     private(set) var users: [OwnerID: User] = [:]
     /// In the order they came.
-    private(set) var tokens: [TokenGrant] = []
+    private(set) var tokens: [NumberedToken] = []
     private(set) var revocations: [ExactText: TokenRevocation] = [:]
     private(set) var cutoffs: [OwnerID: TokenCutoff] = [:]
     private(set) var answers: [AnswerName: StoredAnswer] = [:]
     /// The oldest first.
-    private(set) var audit: [AuditEntry] = []
+    private(set) var audit: [PlacedAuditEntry] = []
+    private(set) var notes: [String: String] = [:]
     private var expiring: Set<RecordAddress> = []
     private var tombstones: Set<RecordAddress> = []
     private var latestLocator: Int64 = 0
+    private var latestNumber: Int64 = 0
 
     func stored(at address: RecordAddress) -> StoredRecord? {
         owners[address.owner]?.collections[address.collection]?.rows[address.key]
@@ -38,16 +40,27 @@ struct MemoryState: Sendable {
         for user in batch.users { users[user.id] = user }
         for id in batch.deletedUsers { users[id] = nil }
         for grant in batch.tokens {
-            tokens.removeAll { ExactText(stored: $0.id) == ExactText(stored: grant.id) }
-            tokens.append(grant)
+            tokens.removeAll { ExactText(stored: $0.token.id) == ExactText(stored: grant.id) }
+            tokens.append(NumberedToken(number: nextNumber(), token: grant))
         }
         for revocation in batch.revocations { revocations[ExactText(stored: revocation.tokenID)] = revocation }
         for cutoff in batch.cutoffs { cutoffs[cutoff.user] = cutoff }
-        for answer in batch.answers { answers[AnswerName(owner: answer.owner, key: answer.key)] = answer }
-        for entry in batch.audit {
-            audit.insert(entry, at: audit.endIndex(of: entry.at, by: \.at))
+        for answer in batch.answers {
+            answers[AnswerName(owner: answer.owner, key: answer.key)] = answer
+            if owners[answer.owner] == nil { owners[answer.owner] = MemoryOwner() }
         }
+        for entry in batch.audit {
+            let place = AuditPlace(at: entry.at, number: nextNumber())
+            let index = audit.endIndex(of: entry.at, by: \.place.at)
+            audit.insert(PlacedAuditEntry(place: place, entry: entry), at: index)
+        }
+        for (name, text) in batch.notes { notes[name] = text }
         if let retention = batch.forgetting { apply(retention) }
+    }
+
+    private mutating func nextNumber() -> Int64 {
+        latestNumber += 1
+        return latestNumber
     }
 
     private mutating func apply(_ write: CommitBatch.RecordWrite) {
@@ -75,8 +88,8 @@ struct MemoryState: Sendable {
 
     private mutating func apply(_ retention: Retention) {
         answers = answers.filter { $0.value.storedAt >= retention.answersStoredBefore }
-        audit.removeAll { $0.at < retention.auditBefore }
-        tokens.removeAll { $0.expiresAt < retention.tokensEndedBefore }
+        audit.removeAll { $0.place.at < retention.auditBefore }
+        tokens.removeAll { $0.token.expiresAt < retention.tokensEndedBefore }
         revocations = revocations.filter { $0.value.keepUntil >= retention.tokensEndedBefore }
     }
 }

@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import NIOCore
 
 /// Answers every read of the port from a ``MemoryState``.
 protocol ReadsMemory: StorageReader {
@@ -40,6 +41,14 @@ extension ReadsMemory {
         read { $0.owners[owner]?.state ?? OwnerState() }
     }
 
+    func owners(after: OwnerID?, limit: Int) -> [OwnerEntry] {
+        read { state in
+            let following = state.owners.filter { owner, _ in after.map { $0 < owner } ?? true }
+            let entries = following.map { OwnerEntry(owner: $0.key, state: $0.value.state) }
+            return Array(entries.sorted { $0.owner < $1.owner }.prefix(limit))
+        }
+    }
+
     func collections(owner: OwnerID, liveAt moment: Timestamp) -> [CollectionCount] {
         read { state in
             (state.owners[owner]?.collections ?? [:])
@@ -70,13 +79,17 @@ extension ReadsMemory {
     func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) -> [TokenGrant] {
         read { state in
             // Reversed first, as sorting keeps the order of equals: the later one is the newer.
-            let good = state.tokens.reversed().filter { $0.user == user && $0.expiresAt > moment }
+            let good = state.tokens.reversed().map(\.token).filter { $0.user == user && $0.expiresAt > moment }
             return Array(good.sorted { $0.issuedAt > $1.issuedAt }.prefix(limit))
         }
     }
 
     func token(id: String) -> TokenGrant? {
-        read { state in state.tokens.first { ExactText(stored: $0.id) == ExactText(stored: id) } }
+        read { state in state.tokens.first { ExactText(stored: $0.token.id) == ExactText(stored: id) }?.token }
+    }
+
+    func tokens(afterNumber number: Int64, limit: Int) -> [NumberedToken] {
+        read { Array($0.tokens.drop { $0.number <= number }.prefix(limit)) }
     }
 
     func revocations() -> [TokenRevocation] {
@@ -91,8 +104,36 @@ extension ReadsMemory {
         read { $0.answers[AnswerName(owner: owner, key: key)] }
     }
 
+    func storedAnswers(owner: OwnerID, after: String?, bytesMax: Int) -> [StoredAnswer] {
+        read { state in
+            let all = state.answers.filter { $0.key.owner == owner }.map { (key: $0.key.key, answer: $0.value) }
+            let following = all.filter { one in after.map { ExactText(stored: $0) < one.key } ?? true }
+            var bytes = 0
+            let page = following.sorted { $0.key < $1.key }.map(\.answer).prefix { answer in
+                let isFirst = bytes == 0
+                bytes += max(1, answer.body.readableBytes)
+                return isFirst || bytes <= bytesMax
+            }
+            return Array(page)
+        }
+    }
+
     func auditEntries(limit: Int) -> [AuditEntry] {
-        read { Array($0.audit.suffix(limit).reversed()) }
+        read { $0.audit.suffix(limit).reversed().map(\.entry) }
+    }
+
+    func auditEntries(after place: AuditPlace?, limit: Int) -> [PlacedAuditEntry] {
+        read { state in
+            let following = state.audit.drop { entry in
+                guard let place else { return false }
+                return (entry.place.at, entry.place.number) <= (place.at, place.number)
+            }
+            return Array(following.prefix(limit))
+        }
+    }
+
+    func note(_ name: String) -> String? {
+        read { $0.notes[name] }
     }
 }
 

@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import ApusStorageKit
 internal import CSQLite
 
 /// An open SQLite connection with its statements and the names it knows, used by one thread at a time.

@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import ApusStorageKit
 
 /// Tells whether a file is a database of ours, and makes an empty one into it.
 struct Founding {
@@ -15,6 +16,17 @@ struct Founding {
             if isNew { try found(epoch: makeEpoch()) }
             // A statement that cannot be prepared is a table that is not as it should be.
             for query in Query.allCases { _ = try connection.prepared(query) }
+            return Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'"))
+        } catch {
+            throw error.cause == nil ? error : explained(error)
+        }
+    }
+
+    /// The epoch of a database that is only read.
+    func epochFound() throws(ApusError) -> Epoch {
+        do throws(ApusError) {
+            try connection.configure(as: .reader)
+            try checkSchema()
             return Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'"))
         } catch {
             throw error.cause == nil ? error : explained(error)

@@ -3,22 +3,24 @@
 /// Where an index decides whether a query takes microseconds or minutes it is named, so that no planner can choose.
 enum Query: Int, CaseIterable {
     case begin, beginWriting, commit, rollBack
-    case ownerByName, insertOwner, updateOwner
+    case ownerByName, ownersAfter, insertOwner, updateOwner
     case scopeByName, scopeByNumber, insertScope
     case recordByKey, recordsInKeyOrder, changesOfOwner, changesOfScope
     case newestChange, firstChangeFrom, collections, usage
     case insertRecord, updateRecord, deleteRecord, expiredRecords, oldTombstones
     case userByID, usersAfter, upsertUser, deleteUser
-    case tokensOfUser, tokenByID, upsertToken
+    case tokensOfUser, tokenByID, tokensAfter, upsertToken
     case revocations, upsertRevocation, cutoffs, upsertCutoff
-    case answerByKey, upsertAnswer
-    case newestAudit, insertAudit
+    case answerByKey, answersAfter, upsertAnswer
+    case newestAudit, auditAfter, insertAudit
+    case noteByName, upsertNote, deleteNote, updateEpoch
     case forgetAnswers, forgetAudit, forgetTokens, forgetRevocations
 
     /// The columns ``RecordRows`` reads, in its order.
     private static let record = """
         r.id, r.scope, r.key, r.seq, r.committed_at, r.updated_at, r.deleted_at, r.expires_at, r.value
         """
+    private static let audit = "at, actor, ip, request_id, action, target, outcome, detail"
     private static let token = "id, user, issued_at, expires_at, generation, claims"
 
     var text: String {
@@ -27,23 +29,35 @@ enum Query: Int, CaseIterable {
         case .beginWriting: "BEGIN IMMEDIATE"
         case .commit: "COMMIT"
         case .rollBack: "ROLLBACK"
-        case .ownerByName, .insertOwner, .updateOwner, .scopeByName, .scopeByNumber, .insertScope: nameText
+        case .ownerByName, .ownersAfter, .insertOwner, .updateOwner, .scopeByName, .scopeByNumber, .insertScope:
+            nameText
         case .recordByKey, .recordsInKeyOrder, .changesOfOwner, .changesOfScope, .newestChange, .firstChangeFrom,
             .collections, .usage:
             readText
         case .insertRecord, .updateRecord, .deleteRecord, .expiredRecords, .oldTombstones: writeText
-        case .userByID, .usersAfter, .upsertUser, .deleteUser, .tokensOfUser, .tokenByID, .upsertToken, .revocations,
+        case .userByID, .usersAfter, .upsertUser, .deleteUser, .tokensOfUser, .tokenByID, .tokensAfter,
+            .upsertToken, .revocations,
             .upsertRevocation, .cutoffs, .upsertCutoff:
             accountText
-        case .answerByKey, .upsertAnswer, .newestAudit, .insertAudit, .forgetAnswers, .forgetAudit, .forgetTokens,
+        case .answerByKey, .answersAfter, .upsertAnswer, .newestAudit, .auditAfter, .insertAudit, .forgetAnswers,
+            .forgetAudit, .forgetTokens,
             .forgetRevocations:
             journalText
+        case .noteByName: "SELECT value FROM meta WHERE name = 'note:' || ?1"
+        case .upsertNote: "INSERT OR REPLACE INTO meta (name, value) VALUES ('note:' || ?1, ?2)"
+        case .deleteNote: "DELETE FROM meta WHERE name = 'note:' || ?1"
+        case .updateEpoch: "UPDATE meta SET value = ?1 WHERE name = 'epoch'"
         }
     }
 
     private var nameText: String {
         switch self {
         case .ownerByName: "SELECT id, last_seq, last_committed_at, purged_through FROM owners WHERE name = ?1"
+        case .ownersAfter:
+            """
+            SELECT id, last_seq, last_committed_at, purged_through, name FROM owners
+            WHERE name > ?1 ORDER BY name LIMIT ?2
+            """
         case .insertOwner: "INSERT INTO owners (name) VALUES (?1)"
         case .updateOwner:
             "UPDATE owners SET last_seq = ?2, last_committed_at = ?3, purged_through = ?4 WHERE id = ?1"
@@ -139,6 +153,8 @@ enum Query: Int, CaseIterable {
             WHERE user = ?1 AND expires_at > ?2 ORDER BY issued_at DESC, number DESC LIMIT ?3
             """
         case .tokenByID: "SELECT \(Self.token) FROM tokens WHERE id = ?1"
+        case .tokensAfter:
+            "SELECT \(Self.token), number FROM tokens WHERE number > ?1 ORDER BY number LIMIT ?2"
         case .upsertToken: "INSERT OR REPLACE INTO tokens (\(Self.token)) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
         case .revocations: "SELECT token, keep_until FROM revocations ORDER BY token"
         case .upsertRevocation: "INSERT OR REPLACE INTO revocations (token, keep_until) VALUES (?1, ?2)"
@@ -150,14 +166,23 @@ enum Query: Int, CaseIterable {
     private var journalText: String {
         switch self {
         case .answerByKey: "SELECT stored_at, fingerprint, body FROM answers WHERE owner = ?1 AND key = ?2"
+        case .answersAfter:
+            """
+            SELECT stored_at, fingerprint, body, key FROM answers
+            WHERE owner = ?1 AND key > ?2 ORDER BY key
+            """
         case .upsertAnswer:
             """
             INSERT OR REPLACE INTO answers (owner, key, stored_at, fingerprint, body) VALUES (?1, ?2, ?3, ?4, ?5)
             """
         case .newestAudit:
             """
-            SELECT at, actor, ip, request_id, action, target, outcome, detail FROM audit
+            SELECT \(Self.audit) FROM audit
             ORDER BY at DESC, number DESC LIMIT ?1
+            """
+        case .auditAfter:
+            """
+            SELECT \(Self.audit), number FROM audit WHERE (at, number) > (?1, ?2) ORDER BY at, number LIMIT ?3
             """
         case .insertAudit:
             """

@@ -1,4 +1,5 @@
 public import ApusCore
+internal import ApusStorageKit
 internal import Synchronization
 
 /// The default storage: one SQLite file with a write-ahead log beside it.
@@ -7,6 +8,7 @@ internal import Synchronization
 /// `PATH-lock` beside it says so.
 public final class SQLiteBackend: StorageBackend {
     public let description: StorageDescription
+    private let access: StorageAccess
     private let state: Mutex<State>
 
     private struct State: ~Copyable {
@@ -14,23 +16,32 @@ public final class SQLiteBackend: StorageBackend {
         var writerIsOpen = false
     }
 
-    /// Opens the database at `path`, or makes an empty one.
+    /// Opens the database at `path`, or makes an empty one if `access` is `serving`.
     ///
     /// - Parameter makeEpoch: called once, when the database is made.
     /// - Throws: `storage-unavailable` with a message for the operator, which names the path: it is in use by another
     ///   server, cannot be read and written, is damaged, or is no database of Apus or one of a newer Apus.
-    public init(path: String, durability: Durability, makeEpoch: () -> String) throws(ApusError) {
+    public init(
+        path: String, durability: Durability, access: StorageAccess = .serving, makeEpoch: () -> String
+    ) throws(ApusError) {
         guard !path.isEmpty, path != ":memory:" else {
             throw ApusError.refusal(path, "it names no file; `memory:` asks for a database that is not kept")
         }
         guard !FileStatus.isDirectory(path) else { throw ApusError.refusal(path, "it is a directory") }
-        let lock = try FileLock(guarding: path)
-        let connection = try Connection(path: path, role: .writer(durability))
-        let epoch = try Founding(path: path, connection: connection).epoch(durability, makeEpoch: makeEpoch)
+        guard access == .serving || FileStatus.exists(path) else {
+            throw ApusError.refusal(path, "there is no such file")
+        }
+        let lock = access == .reading ? nil : try FileLock(guarding: path, suffix: "-lock")
+        let role = access == .reading ? Connection.Role.reader : .writer(durability)
+        let connection = try Connection(path: path, role: role)
+        let founding = Founding(path: path, connection: connection)
+        let epoch =
+            access == .reading ? try founding.epochFound() : try founding.epoch(durability, makeEpoch: makeEpoch)
         connection.close()
         description = StorageDescription(
             name: "sqlite", path: path, durability: durability, schemaVersion: Int(Schema.version), epoch: epoch)
         state = Mutex(State(lock: lock))
+        self.access = access
     }
 
     public func openWriter() throws(ApusError) -> any StorageWriter {
@@ -56,6 +67,16 @@ public final class SQLiteBackend: StorageBackend {
         FileStatus.byteCount(description.path) + FileStatus.byteCount(description.path + "-wal")
     }
 
+    public func copy(to path: String) throws(ApusError) {
+        try FileCopy(of: description.path, to: path).run()
+    }
+
+    public func faults(limit: Int) throws(ApusError) -> [String] {
+        let connection = try Connection(path: description.path, role: .reader)
+        try connection.configure(as: .reader)
+        return try Examination(of: connection, limit: limit).faults()
+    }
+
     /// Lets a next writer be opened, here or in another process.
     func release() {
         state.withLock { state in
@@ -65,18 +86,12 @@ public final class SQLiteBackend: StorageBackend {
     }
 
     private func claim() throws(ApusError) {
+        precondition(access != .reading, "a storage that was opened to be read has no writer")
         let path = description.path
         try state.withLock { (state: inout State) throws(ApusError) in
             precondition(!state.writerIsOpen, "a second writer was opened")
-            if state.lock == nil { state.lock = try FileLock(guarding: path) }
+            if state.lock == nil { state.lock = try FileLock(guarding: path, suffix: "-lock") }
             state.writerIsOpen = true
         }
-    }
-}
-
-extension ApusError {
-    /// A database that cannot be opened, told to the operator.
-    static func refusal(_ path: String, _ reason: String, cause: String? = nil) -> ApusError {
-        ApusError(.storageUnavailable, "the database \(path) cannot be opened: \(reason)", cause: cause)
     }
 }

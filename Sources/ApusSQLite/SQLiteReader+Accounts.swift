@@ -37,6 +37,18 @@ extension SQLiteReader {
         return try statement.step() ? grant(in: statement) : nil
     }
 
+    func tokens(afterNumber number: Int64, limit: Int) throws(ApusError) -> [NumberedToken] {
+        let statement = try connection.prepared(.tokensAfter)
+        defer { statement.finish() }
+        statement.bind(number, at: 1)
+        statement.bind(Int64(limit), at: 2)
+        var tokens: [NumberedToken] = []
+        while try statement.step() {
+            tokens.append(NumberedToken(number: statement.number(6), token: grant(in: statement)))
+        }
+        return tokens
+    }
+
     func revocations() throws(ApusError) -> [TokenRevocation] {
         let statement = try connection.prepared(.revocations)
         defer { statement.finish() }
@@ -66,10 +78,23 @@ extension SQLiteReader {
         defer { statement.finish() }
         statement.bind(ownerNumber, at: 1)
         statement.bind(key, at: 2)
-        guard try statement.step() else { return nil }
-        return StoredAnswer(
-            owner: owner, key: key, fingerprint: Array(statement.bytes(1).readableBytesView),
-            body: statement.bytes(2), storedAt: statement.moment(0))
+        return try statement.step() ? answer(of: owner, key: key, in: statement) : nil
+    }
+
+    func storedAnswers(owner: OwnerID, after: String?, bytesMax: Int) throws(ApusError) -> [StoredAnswer] {
+        guard let ownerNumber = try number(of: owner) else { return [] }
+        let statement = try connection.prepared(.answersAfter)
+        defer { statement.finish() }
+        statement.bind(ownerNumber, at: 1)
+        statement.bind(after ?? "", at: 2)
+        var answers: [StoredAnswer] = []
+        var bytes = 0
+        while try statement.step() {
+            bytes += max(1, statement.byteCount(2))
+            guard answers.isEmpty || bytes <= bytesMax else { break }
+            answers.append(answer(of: owner, key: statement.text(3), in: statement))
+        }
+        return answers
     }
 
     func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry] {
@@ -77,15 +102,42 @@ extension SQLiteReader {
         defer { statement.finish() }
         statement.bind(Int64(limit), at: 1)
         var entries: [AuditEntry] = []
+        while try statement.step() { entries.append(auditEntry(in: statement)) }
+        return entries
+    }
+
+    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry] {
+        let statement = try connection.prepared(.auditAfter)
+        defer { statement.finish() }
+        statement.bind(place?.at.milliseconds ?? .min, at: 1)
+        statement.bind(place?.number ?? .min, at: 2)
+        statement.bind(Int64(limit), at: 3)
+        var entries: [PlacedAuditEntry] = []
         while try statement.step() {
-            let origin = RequestOrigin(
-                actor: statement.text(1), ip: statement.text(2), requestID: statement.text(3))
-            let entry = AuditEntry(
-                at: statement.moment(0), origin: origin, action: statement.text(4), target: statement.text(5),
-                outcome: statement.text(6), detail: statement.text(7))
-            entries.append(entry)
+            let place = AuditPlace(at: statement.moment(0), number: statement.number(8))
+            entries.append(PlacedAuditEntry(place: place, entry: auditEntry(in: statement)))
         }
         return entries
+    }
+
+    func note(_ name: String) throws(ApusError) -> String? {
+        let statement = try connection.prepared(.noteByName)
+        defer { statement.finish() }
+        statement.bind(name, at: 1)
+        return try statement.step() ? statement.text(0) : nil
+    }
+
+    private func answer(of owner: OwnerID, key: String, in row: Statement) -> StoredAnswer {
+        StoredAnswer(
+            owner: owner, key: key, fingerprint: Array(row.bytes(1).readableBytesView), body: row.bytes(2),
+            storedAt: row.moment(0))
+    }
+
+    private func auditEntry(in row: Statement) -> AuditEntry {
+        let origin = RequestOrigin(actor: row.text(1), ip: row.text(2), requestID: row.text(3))
+        return AuditEntry(
+            at: row.moment(0), origin: origin, action: row.text(4), target: row.text(5), outcome: row.text(6),
+            detail: row.text(7))
     }
 
     private func user(in row: Statement) -> User {

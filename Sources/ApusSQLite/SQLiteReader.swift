@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import ApusStorageKit
 internal import NIOCore
 
 /// Reads through one connection: a read-only one of its own, or the writer's.
@@ -7,6 +8,10 @@ class SQLiteReader: StorageReader {
 
     init(_ connection: Connection) {
         self.connection = connection
+    }
+
+    func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer {
+        try connection.snapshot(body)
     }
 
     func record(at address: RecordAddress) throws(ApusError) -> Record? {
@@ -98,6 +103,18 @@ class SQLiteReader: StorageReader {
         try ownerRow(owner)?.state ?? OwnerState()
     }
 
+    func owners(after: OwnerID?, limit: Int) throws(ApusError) -> [OwnerEntry] {
+        let statement = try connection.prepared(.ownersAfter)
+        defer { statement.finish() }
+        statement.bind(after?.text ?? "", at: 1)
+        statement.bind(Int64(limit), at: 2)
+        var owners: [OwnerEntry] = []
+        while try statement.step() {
+            owners.append(OwnerEntry(owner: OwnerID(stored: statement.text(4)), state: ownerState(in: statement)))
+        }
+        return owners
+    }
+
     func collections(owner: OwnerID, liveAt moment: Timestamp) throws(ApusError) -> [CollectionCount] {
         guard let ownerNumber = try number(of: owner) else { return [] }
         let statement = try connection.prepared(.collections)
@@ -146,11 +163,15 @@ extension SQLiteReader {
         defer { statement.finish() }
         statement.bind(owner.text, at: 1)
         guard try statement.step() else { return nil }
+        return (statement.number(0), ownerState(in: statement))
+    }
+
+    private func ownerState(in row: Statement) -> OwnerState {
         var state = OwnerState()
-        state.lastSequence = SequenceNumber(statement.number(1))
-        state.lastCommittedAt = statement.moment(2)
-        state.purgedThrough = SequenceNumber(statement.number(3))
-        return (statement.number(0), state)
+        state.lastSequence = SequenceNumber(row.number(1))
+        state.lastCommittedAt = row.moment(2)
+        state.purgedThrough = SequenceNumber(row.number(3))
+        return state
     }
 
     /// The number that stands for the owner; `nil` for one that was never written.

@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import ApusStorageKit
 internal import NIOCore
 
 /// What may be done between BEGIN and COMMIT.
@@ -60,6 +61,8 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
         for answer in batch.answers { try apply(answer) }
         for entry in batch.audit { try apply(entry) }
         if let retention = batch.forgetting { try apply(retention) }
+        for (name, text) in batch.notes { try note(name, text) }
+        if let epoch = batch.epoch { try run(.updateEpoch) { $0.bind(epoch.text, at: 1) } }
     }
 
     private func apply(_ write: CommitBatch.RecordWrite) throws(ApusError) {
@@ -149,6 +152,13 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
         try run(.forgetAudit) { $0.bind(retention.auditBefore, at: 1) }
         try run(.forgetTokens) { $0.bind(retention.tokensEndedBefore, at: 1) }
         try run(.forgetRevocations) { $0.bind(retention.tokensEndedBefore, at: 1) }
+    }
+
+    private func note(_ name: String, _ text: String?) throws(ApusError) {
+        try run(text == nil ? .deleteNote : .upsertNote) {
+            $0.bind(name, at: 1)
+            if let text { $0.bind(text, at: 2) }
+        }
     }
 
     private func run(_ query: Query, binding bind: (Statement) -> Void) throws(ApusError) {

@@ -11,9 +11,7 @@ public import ServiceLifecycle
 ///
 /// Start from ``standard``, register your own, and hand it to ``Server``.
 public struct PluginRegistry: Sendable {
-    /// Opens the storage at `path`, what `DB_PATH` holds after the name and its colon.
-    public typealias StorageFactory =
-        @Sendable (_ path: String, _ settings: Settings) throws(ApusError) -> any StorageBackend
+    public typealias StorageFactory = @Sendable (_ opening: StorageOpening) throws(ApusError) -> any StorageBackend
     public typealias AuthFactory = @Sendable (_ settings: Settings) -> any AuthProvider
     public typealias TransportFactory = @Sendable (_ parts: TransportParts) -> any Service
 
@@ -36,10 +34,12 @@ public struct PluginRegistry: Sendable {
                     rememberedTokensMax: 65_536)
             },
             transports: [{ $0.http() }])
-        registry.register(storage: "sqlite") { path, settings throws(ApusError) in
-            try SQLiteBackend(path: path, durability: settings.durability, makeEpoch: Engine.randomTokenID)
+        registry.register(storage: "sqlite") { opening throws(ApusError) in
+            try SQLiteBackend(
+                path: opening.path, durability: opening.durability, access: opening.access,
+                makeEpoch: opening.makeEpoch)
         }
-        registry.register(storage: "memory") { _, _ in MemoryBackend(makeEpoch: Engine.randomTokenID) }
+        registry.register(storage: "memory") { MemoryBackend(makeEpoch: $0.makeEpoch) }
         return registry
     }()
 
@@ -58,13 +58,19 @@ public struct PluginRegistry: Sendable {
         transports.append(make)
     }
 
-    func openStorage(_ settings: Settings) throws(ApusError) -> any StorageBackend {
-        let place = StorageURL(settings.databasePath)
-        guard let open = storages[place.name] else {
+    /// Opens what `url` names, which is written like `DB_PATH`.
+    ///
+    /// - Throws: `bad-parameter` for a name that is not registered; what the storage throws.
+    public func openStorage(
+        _ url: StorageURL, durability: Durability, access: StorageAccess
+    ) throws(ApusError) -> any StorageBackend {
+        guard let open = storages[url.name] else {
             let names = storages.keys.sorted().joined(separator: ", ")
-            throw ApusError(.badParameter, "DB_PATH asks for the storage \"\(place.name)\"; there are: \(names)")
+            throw ApusError(.badParameter, "there is no storage \"\(url.name)\"; there are: \(names)")
         }
-        return try open(place.path, settings)
+        return try open(
+            StorageOpening(
+                path: url.path, durability: durability, access: access, makeEpoch: { Engine.randomTokenID() }))
     }
 
     func makeAuth(_ settings: Settings) -> any AuthProvider { auth(settings) }
@@ -96,13 +102,13 @@ public struct TransportParts: Sendable {
 }
 
 /// What `DB_PATH` says: a storage's name and what it shall open.
-struct StorageURL: Hashable {
-    var name: String
-    var path: String
+public struct StorageURL: Hashable, Sendable {
+    public var name: String
+    public var path: String
 
     /// `sqlite:PATH`, `lmdb:PATH`, `memory:`, any other registered `name:…`; without a name LMDB for a path that ends
     /// in `.lmdb` or `.mdb`, and SQLite otherwise.
-    init(_ text: String) {
+    public init(_ text: String) {
         let scheme = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber) }
         if !scheme.isEmpty, text[scheme.endIndex...].hasPrefix(":") {
             name = String(scheme)

@@ -24,7 +24,9 @@ public struct Server: Sendable {
         self.logger = logger
         // What is made from here on, the database's files above all, is nobody else's to read.
         umask(0o077)
-        engine = try Engine(storage: try registry.openStorage(settings), settings: settings.engine, logger: logger)
+        let storage = try registry.openStorage(
+            StorageURL(settings.databasePath), durability: settings.durability, access: .serving)
+        engine = try Engine(storage: storage, settings: settings.engine, logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what was accepted and returns.

@@ -41,6 +41,10 @@ public final class FaultyBackend: StorageBackend {
 
     public func bytesStored() -> Int { base.bytesStored() }
 
+    public func copy(to path: String) throws(ApusError) { try base.copy(to: path) }
+
+    public func faults(limit: Int) throws(ApusError) -> [String] { try base.faults(limit: limit) }
+
     fileprivate func takeCommitFault() -> ApusError? {
         faults.withLock { faults in
             defer { faults.commit = nil }
@@ -89,6 +93,10 @@ private final class FaultyWriter: StorageWriter {
 
     func close() { base.close() }
 
+    func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer {
+        try base.snapshot(body)
+    }
+
     func record(at address: RecordAddress) throws(ApusError) -> Record? { try base.record(at: address) }
 
     func records(
@@ -112,6 +120,10 @@ private final class FaultyWriter: StorageWriter {
     }
 
     func ownerState(_ owner: OwnerID) throws(ApusError) -> OwnerState { try base.ownerState(owner) }
+
+    func owners(after: OwnerID?, limit: Int) throws(ApusError) -> [OwnerEntry] {
+        try base.owners(after: after, limit: limit)
+    }
 
     func collections(owner: OwnerID, liveAt moment: Timestamp) throws(ApusError) -> [CollectionCount] {
         try base.collections(owner: owner, liveAt: moment)
@@ -139,5 +151,19 @@ private final class FaultyWriter: StorageWriter {
         try base.storedAnswer(owner: owner, key: key)
     }
 
+    func tokens(afterNumber number: Int64, limit: Int) throws(ApusError) -> [NumberedToken] {
+        try base.tokens(afterNumber: number, limit: limit)
+    }
+
+    func storedAnswers(owner: OwnerID, after: String?, bytesMax: Int) throws(ApusError) -> [StoredAnswer] {
+        try base.storedAnswers(owner: owner, after: after, bytesMax: bytesMax)
+    }
+
     func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry] { try base.auditEntries(limit: limit) }
+
+    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry] {
+        try base.auditEntries(after: place, limit: limit)
+    }
+
+    func note(_ name: String) throws(ApusError) -> String? { try base.note(name) }
 }

@@ -55,6 +55,10 @@ struct RandomQuestion {
         try same("cutoffs", first, second) { Set(try $0.cutoffs()) }
         try same("storedAnswer", first, second) { try $0.storedAnswer(owner: owner, key: name) }
         try same("auditEntries", first, second) { try $0.auditEntries(limit: limit) }
+        try same("owners", first, second) { try $0.owners(after: nil, limit: 1000) }
+        try same("tokens in order", first, second) { try $0.tokens(afterNumber: .min, limit: 1000).map(\.token) }
+        try same("answers", first, second) { try $0.storedAnswers(owner: owner, after: name, bytesMax: bytesMax) }
+        try same("audit in order", first, second) { try $0.auditEntries(after: nil, limit: 50).map(\.entry) }
         try same("all auditEntries", first, second) { try $0.auditEntries(limit: 100_000) }
     }
 

@@ -12,7 +12,8 @@ public import ApusCore
 /// }
 /// ```
 public enum StorageLaws {
-    public static let all: [StorageLaw] = names + lists + changes + transactions + sweeping + accounts + journal + files
+    public static let all: [StorageLaw] =
+        names + lists + changes + transactions + sweeping + accounts + journal + files + copying
 }
 
 /// One promise and how to find it broken.

@@ -27,6 +27,8 @@ private struct DrawerBackend: StorageBackend {
     func openWriter() throws(ApusError) -> any StorageWriter { memory.openWriter() }
     func openReader() throws(ApusError) -> any StorageReader { memory.openReader() }
     func bytesStored() -> Int { memory.bytesStored() }
+    func copy(to path: String) throws(ApusError) { try memory.copy(to: path) }
+    func faults(limit: Int) -> [String] { memory.faults(limit: limit) }
 }
 
 @Suite struct ThirdPartyStorageTests {
@@ -38,7 +40,7 @@ private struct DrawerBackend: StorageBackend {
 
     @Test func `a registered storage is served under its name`() async throws {
         var registry = PluginRegistry.standard
-        registry.register(storage: "drawer") { path, _ throws(ApusError) in try DrawerBackend(path: path) }
+        registry.register(storage: "drawer") { opening throws(ApusError) in try DrawerBackend(path: opening.path) }
         let settings = try Settings.load(
             environment: [
                 "JWT_SECRET": String(repeating: "s", count: 32), "ADMIN_API_KEY": "key", "HOST": "127.0.0.1",

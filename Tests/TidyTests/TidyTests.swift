@@ -9,7 +9,9 @@ import Testing
         "ApusCore": ["NIOCore"],
         "ApusProtocol": ["ApusCore", "NIOCore"],
         "ApusEngine": ["ApusCore", "Glibc", "Logging", "NIOCore", "ServiceLifecycle", "Synchronization"],
-        "ApusSQLite": ["ApusCore", "CSQLite", "Glibc", "NIOCore", "Synchronization"],
+        "ApusStorageKit": ["ApusCore", "Glibc", "NIOCore"],
+        "ApusSQLite": ["ApusCore", "ApusStorageKit", "CSQLite", "NIOCore", "Synchronization"],
+        "ApusLMDB": ["ApusCore", "ApusStorageKit", "CLMDB", "Glibc", "NIOCore", "Synchronization"],
         "ApusMemory": ["ApusCore", "NIOCore", "Synchronization"],
         "ApusAuth": [
             "ApusCore", "Crypto", "Foundation", "FoundationEssentials", "JWTKit", "NIOCore", "Synchronization",
@@ -21,6 +23,7 @@ import Testing
         "ApusServer": nil,
         "ApusTesting": ["ApusCore", "Glibc", "NIOCore", "Synchronization"],
         "apus": ["ApusServer", "ArgumentParser", "FoundationEssentials", "Glibc"],
+        "CLMDB": [],
         "CSQLite": [],
     ]
 

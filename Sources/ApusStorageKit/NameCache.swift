@@ -1,34 +1,41 @@
-internal import ApusCore
+package import ApusCore
 
 /// An owner's collection.
-struct Scope: Hashable {
-    var owner: OwnerID
-    var collection: CollectionName
+package struct Scope: Hashable {
+    package var owner: OwnerID
+    package var collection: CollectionName
+
+    package init(owner: OwnerID, collection: CollectionName) {
+        self.owner = owner
+        self.collection = collection
+    }
 }
 
 /// The numbers that stand for owners and scopes in rows, remembered up to a limit.
 ///
 /// A number never changes once it was committed, so what is remembered cannot be outdated; an absence may end with
 /// the next commit and is not remembered.
-struct NameCache {
+package struct NameCache {
     private static let namesMax = 20_000
 
     private var owners: [OwnerID: Int64] = [:]
     private var scopes: [Scope: Int64] = [:]
     private var names: [Int64: Scope] = [:]
 
-    func number(of owner: OwnerID) -> Int64? { owners[owner] }
+    package init() {}
 
-    func number(of scope: Scope) -> Int64? { scopes[scope] }
+    package func number(of owner: OwnerID) -> Int64? { owners[owner] }
 
-    func scope(_ number: Int64) -> Scope? { names[number] }
+    package func number(of scope: Scope) -> Int64? { scopes[scope] }
 
-    mutating func remember(_ number: Int64, of owner: OwnerID) {
+    package func scope(_ number: Int64) -> Scope? { names[number] }
+
+    package mutating func remember(_ number: Int64, of owner: OwnerID) {
         if owners.count >= Self.namesMax { owners.removeAll(keepingCapacity: true) }
         owners[owner] = number
     }
 
-    mutating func remember(_ number: Int64, of scope: Scope) {
+    package mutating func remember(_ number: Int64, of scope: Scope) {
         if scopes.count >= Self.namesMax || names.count >= Self.namesMax {
             scopes.removeAll(keepingCapacity: true)
             names.removeAll(keepingCapacity: true)
@@ -37,7 +44,7 @@ struct NameCache {
         names[number] = scope
     }
 
-    mutating func forgetAll() {
+    package mutating func forgetAll() {
         self = NameCache()
     }
 }

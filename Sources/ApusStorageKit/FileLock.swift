@@ -1,4 +1,4 @@
-internal import ApusCore
+package import ApusCore
 internal import Glibc
 
 /// Keeps a second server away from a database for as long as it lives.
@@ -7,15 +7,16 @@ internal import Glibc
 /// it keeps out a second opener in the same process too. A file of its own, because closing any descriptor of the
 /// database drops the locks that SQLite holds on it (sqlite.org/howtocorrupt.html, section 2.2). The file stays: a
 /// lock on a file that may be unlinked keeps nobody out.
-struct FileLock: ~Copyable {
+package struct FileLock: ~Copyable {
     private let descriptor: CInt
 
+    /// - Parameter suffix: what the lock's file is named after the database.
     /// - Throws: `storage-unavailable`, for the operator.
-    init(guarding path: String) throws(ApusError) {
+    package init(guarding path: String, suffix: String) throws(ApusError) {
         // A link and what it leads to are one database, so they must be one lock.
         let resolved = realpath(path, nil)
         defer { free(resolved) }
-        let lockPath = (resolved.map { String(cString: $0) } ?? path) + "-lock"
+        let lockPath = (resolved.map { String(cString: $0) } ?? path) + suffix
         descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             let code = errno
@@ -32,27 +33,5 @@ struct FileLock: ~Copyable {
 
     deinit {
         close(descriptor)
-    }
-}
-
-/// What the file system says about a path.
-enum FileStatus {
-    static func isDirectory(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    /// 0 if there is no such file.
-    static func byteCount(_ path: String) -> Int {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int(status.st_size) : 0
-    }
-
-    static func description(ofErrno code: CInt) -> String {
-        String(cString: strerror(code))
-    }
-
-    static func isNoSpace(_ code: CInt) -> Bool {
-        code == ENOSPC || code == EDQUOT
     }
 }

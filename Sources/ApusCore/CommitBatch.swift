@@ -1,0 +1,73 @@
+public import NIOCore
+
+/// Everything one commit writes; parts that are not named stay as they are.
+public struct CommitBatch: Sendable {
+    public struct RecordWrite: Sendable {
+        public var record: Record
+        /// Of the row at the same address, if there is one.
+        public var replacing: Int64?
+
+        public init(record: Record, replacing: Int64?) {
+            self.record = record
+            self.replacing = replacing
+        }
+    }
+
+    /// At most one an address.
+    public var records: [RecordWrite] = []
+    /// Tombstones to forget.
+    public var purges: [StoredRecord] = []
+    public var owners: [OwnerID: OwnerState] = [:]
+    public var users: [User] = []
+    public var deletedUsers: [OwnerID] = []
+    public var tokens: [TokenGrant] = []
+    public var revocations: [TokenRevocation] = []
+    public var cutoffs: [TokenCutoff] = []
+    public var answers: [StoredAnswer] = []
+    public var audit: [AuditEntry] = []
+    /// Drops what has run out: answers, audit entries, tokens and revocations.
+    public var forgetting: Retention?
+    /// Short texts by name, for tools that copy and restore; `nil` forgets one.
+    public var notes: [String: String?] = [:]
+    /// Another epoch, in force when the storage is opened the next time.
+    public var epoch: Epoch?
+
+    public init() {}
+
+    public var isEmpty: Bool {
+        records.isEmpty && purges.isEmpty && owners.isEmpty && users.isEmpty && deletedUsers.isEmpty && tokens.isEmpty
+            && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty && audit.isEmpty && forgetting == nil
+            && notes.isEmpty && epoch == nil
+    }
+}
+
+/// What has run out: everything strictly before these moments.
+public struct Retention: Hashable, Sendable {
+    public var answersStoredBefore: Timestamp
+    public var auditBefore: Timestamp
+    /// For issued tokens (their end) and revocations (their `keepUntil`).
+    public var tokensEndedBefore: Timestamp
+
+    public init(answersStoredBefore: Timestamp, auditBefore: Timestamp, tokensEndedBefore: Timestamp) {
+        self.answersStoredBefore = answersStoredBefore
+        self.auditBefore = auditBefore
+        self.tokensEndedBefore = tokensEndedBefore
+    }
+}
+
+/// An answer kept for an `Idempotency-Key`; one stored again under the same key replaces the first.
+public struct StoredAnswer: Hashable, Sendable {
+    public var owner: OwnerID
+    public var key: String
+    public var fingerprint: [UInt8]
+    public var body: ByteBuffer
+    public var storedAt: Timestamp
+
+    public init(owner: OwnerID, key: String, fingerprint: [UInt8], body: ByteBuffer, storedAt: Timestamp) {
+        self.owner = owner
+        self.key = key
+        self.fingerprint = fingerprint
+        self.body = body
+        self.storedAt = storedAt
+    }
+}
