@@ -52,6 +52,7 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         room("ApusStorageKit", ["ApusCore", nioCore]),
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
+        room("ApusLMDB", ["ApusCore", "ApusStorageKit", "CLMDB", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
@@ -60,7 +61,8 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusMemory", "ApusAuth", "ApusHTTP", crypto, logging,
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", crypto,
+                logging,
                 lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
@@ -90,7 +92,9 @@ let package = Package(
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),
-        tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
+        tests(
+            "StorageTests",
+            ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
         tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
     ]

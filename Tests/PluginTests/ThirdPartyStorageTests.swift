@@ -67,7 +67,7 @@ private struct DrawerBackend: StorageBackend {
         #expect {
             _ = try Server(settings: settings, logger: Logger(label: "test"))
         } throws: { error in
-            (error as? ApusError)?.message.contains(#""floppy"; there are: memory, sqlite"#) ?? false
+            (error as? ApusError)?.message.contains(#""floppy"; there are: lmdb, memory, sqlite"#) ?? false
         }
     }
 }
