@@ -32,6 +32,7 @@ let package = Package(
         .executable(name: "apus", targets: ["apus"]),
         .executable(name: "apus-bench", targets: ["ApusBench"]),
         .library(name: "ApusCore", targets: ["ApusCore"]),
+        .library(name: "ApusMemory", targets: ["ApusMemory"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
     ],
@@ -78,6 +79,9 @@ let package = Package(
             ],
             path: "Benchmarks/ApusBench",
             swiftSettings: strict),
+        .target(
+            name: "JournalStorage", dependencies: ["ApusCore", "ApusMemory"], path: "Examples/JournalStorage",
+            swiftSettings: strict),
         tests("CoreTests", ["ApusCore", "ApusTesting", nioCore]),
         tests("ProtocolTests", ["ApusCore", "ApusProtocol", "ApusTesting", nioCore]),
         tests(
@@ -96,6 +100,6 @@ let package = Package(
             "StorageTests",
             ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
-        tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
+        tests("PluginTests", ["ApusCore", "ApusServer", "ApusTesting", "JournalStorage", logging]),
     ]
 )

@@ -3,7 +3,7 @@ public import NIOCore
 /// A moment as milliseconds since 1970-01-01T00:00:00Z, on the wire RFC 3339 in UTC with three decimals.
 ///
 /// Holds the years 0000 to 9999, what RFC 3339 can write.
-public struct Timestamp: Hashable, Comparable, Sendable {
+public struct Timestamp: Hashable, Comparable, Codable, Sendable {
     public var milliseconds: Int64
 
     @inlinable
