@@ -1,5 +1,7 @@
 internal import ApusCore
+internal import ApusStorageKit
 internal import CLMDB
+internal import Glibc
 
 /// The one writer.
 final class LMDBWriter: LMDBReader, StorageWriter {
@@ -52,9 +54,16 @@ final class LMDBWriter: LMDBReader, StorageWriter {
             throw error
         }
         let code = mdb_txn_commit(transaction)
-        guard code == MDB_SUCCESS else { throw Environment.failure(code) }
+        guard code == MDB_SUCCESS else { throw failureOfCommit(code) }
         isCommitted = true
         return answer
+    }
+
+    /// LMDB tells a write that was cut short by a full disk as EIO. Taken for a full disk, a fault of the disk would do
+    /// no harm: what was to be committed is on no page that the file's valid state leads to.
+    private func failureOfCommit(_ code: Int32) -> ApusError {
+        let isFull = code == EIO && FileStatus.isFull(environment.path, byteCount: Schema.roomForCommits)
+        return Environment.failure(isFull ? ENOSPC : code)
     }
 
     func maintain() {

@@ -55,6 +55,9 @@ enum Schema {
     /// What `schema` in ``Table/meta`` begins with; the version follows.
     static let mark = "apus "
 
+    /// A disk that has less room than this is full: LMDB writes runs of pages up to this length at once.
+    static let roomForCommits = 4 << 20
+
     static let readersMax: UInt32 = 510
 
     /// The file may grow into an address space of so many times its file system, within these bounds, without being

@@ -27,6 +27,18 @@ package enum FileStatus {
         return product.overflow ? nil : product.partialValue
     }
 
+    /// Whether the file cannot get another `byteCount` bytes, for want of space or by a quota. It is tried, so that
+    /// nobody may be making the file longer meanwhile.
+    package static func isFull(_ path: String, byteCount: Int) -> Bool {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let length = Self.byteCount(path)
+        let code = posix_fallocate(descriptor, length, byteCount)
+        ftruncate(descriptor, length)
+        return isNoSpace(code)
+    }
+
     package static func remove(_ path: String) {
         unlink(path)
     }
