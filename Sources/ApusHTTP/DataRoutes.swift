@@ -7,12 +7,13 @@ import NIOHTTP1
 /// Records over REST.
 enum DataRoutes {
     static let all: [Route] = [
-        Route(method: .POST, pattern: "/v1/data", access: .user, handle: upsert),
-        Route(method: .POST, pattern: "/v1/data/bulk", access: .user, handle: bulk),
+        Route(method: .POST, pattern: "/v1/data", access: .user, takesBody: true, handle: upsert),
+        Route(method: .POST, pattern: "/v1/data/bulk", access: .user, takesBody: true, handle: bulk),
         Route(method: .GET, pattern: "/v1/data/{user}", access: .user, handle: listOwner),
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}", access: .user, handle: listCollection),
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: read),
-        Route(method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: put),
+        Route(
+            method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, takesBody: true, handle: put),
         Route(method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: delete),
         Route(method: .GET, pattern: "/v1/collections/{user}", access: .user, handle: collections),
     ]

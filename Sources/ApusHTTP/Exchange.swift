@@ -15,14 +15,16 @@ final class Exchange {
     /// Set, with the parameters, before a route is called.
     var target = RequestTarget.root
     var parameters: [String] = []
+    /// Whether its route reads a body.
+    var takesBody = false
     private(set) var body = ByteBuffer()
 
     private let lane: Lane
-    private var finish: ((HTTPReply) -> Void)?
+    private var finish: ((Exchange, HTTPReply) -> Void)?
 
     init(
         context: HTTPContext, head: HTTPRequestHead, requestID: String, address: String, lane: Lane,
-        finish: @escaping (HTTPReply) -> Void
+        finish: @escaping (Exchange, HTTPReply) -> Void
     ) {
         self.context = context
         self.head = head
@@ -38,8 +40,9 @@ final class Exchange {
 
     /// Sends the answer; a second one is dropped.
     func reply(_ reply: HTTPReply) {
-        finish?(reply)
-        finish = nil
+        let finish = self.finish
+        self.finish = nil
+        finish?(self, reply)
     }
 
     func fail(_ error: ApusError) {

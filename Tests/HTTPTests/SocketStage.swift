@@ -11,17 +11,19 @@ final class SocketStage {
     let hub = FeedHub()
     let service: ListService
     let lane: Lane
-    private let context: HTTPContext
+    let context: HTTPContext
 
-    init(_ change: (inout Limits) -> Void = { _ in }) {
+    init(trusted: [AddressRange] = [], _ change: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
         change(&limits)
+        var settings = HTTPSettings(
+            isAdministratorKey: { $0 == "admin" }, cursorSecret: Secret(""), version: "test")
+        settings.trustedProxies = trusted
         service = ListService(limits: limits)
         lane = Lane(loop: loop, index: 0, limits: limits, hub: hub)
         hub.open([lane])
         context = HTTPContext(
-            service: service, auth: NoTokens(),
-            settings: HTTPSettings(isAdministratorKey: { _ in false }, cursorSecret: Secret(""), version: "test"),
+            service: service, auth: FewTokens(), settings: settings,
             cursors: CursorSealer(secret: [], epoch: service.epoch), hub: hub, log: { _, _ in })
     }
 
@@ -162,9 +164,20 @@ final class ListService: SyncService {
     func health(then: @escaping Completion<HealthReport>) { then(.failure(Self.absent)) }
 }
 
-/// Knows nobody.
-private struct NoTokens: AuthProvider {
-    func remembered(_ token: String) -> Principal? { nil }
-    func verify(_ token: String) async throws(ApusError) -> Principal { throw ApusError(.unauthenticated, "nobody") }
+/// The token of a user is the user's name, remembered; `slow-NAME` has to be verified first.
+private struct FewTokens: AuthProvider {
+    func remembered(_ token: String) -> Principal? { token.hasPrefix("u") ? Self.principal(token) : nil }
+
+    func verify(_ token: String) async throws(ApusError) -> Principal {
+        guard token.hasPrefix("slow-") else { throw ApusError(.unauthenticated, "nobody") }
+        return Self.principal(String(token.dropFirst(5)))
+    }
+
     func sign(_ grant: TokenGrant) async throws(ApusError) -> String { throw ApusError(.unauthenticated, "nobody") }
+
+    private static func principal(_ user: String) -> Principal {
+        Principal(
+            user: OwnerID(stored: user), tokenID: nil, issuedAt: nil, expiresAt: .init(milliseconds: .max / 2),
+            generation: nil)
+    }
 }
