@@ -1,5 +1,4 @@
 import ApusCore
-import ApusProtocol
 import NIOCore
 import NIOHTTP1
 
@@ -14,8 +13,7 @@ struct Admission {
         case socket(WebSocketHandshake)
         /// There is nothing to do but to say so.
         case reply(HTTPReply)
-        /// `action`: what the audit log calls it.
-        case refusal(ApusError, action: String)
+        case refusal(ApusError)
     }
 
     /// `then` is called on the event loop: at once, unless a token has to be verified.
@@ -36,12 +34,13 @@ struct Admission {
             case .none: throw ApusError(.notFound, "there is nothing at this path")
             case .otherMethods(let methods): then(.reply(otherMethod(exchange, methods)))
             case .found(let route, let parameters):
+                exchange.action = route.pattern
                 exchange.parameters = parameters
                 exchange.takesBody = route.takesBody
                 judge(exchange, for: route, then)
             }
         } catch {
-            then(.refusal(error, action: "request"))
+            then(.refusal(error))
         }
     }
 
@@ -95,12 +94,12 @@ struct Admission {
                         try checkType(exchange, for: route)
                         then(.route(route))
                     } catch {
-                        then(.refusal(error, action: route.pattern))
+                        then(.refusal(error))
                     }
                 }
             }
         } catch {
-            then(.refusal(error, action: route.pattern))
+            then(.refusal(error))
         }
     }
 
@@ -120,33 +119,16 @@ struct Admission {
     }
 
     private func judgeHandshake(_ exchange: Exchange, _ then: @escaping (Verdict) -> Void) throws(ApusError) {
-        let action = WebSocketHandshake.action
-        do throws(ApusError) {
-            let handshake = try WebSocketHandshake(exchange.head, exchange.target, settings: context.settings)
-            Authentication(context: context, lane: lane).admit(handshake.token) { result in
-                switch result {
-                case .success(let principal):
-                    exchange.principal = principal
-                    then(.socket(handshake))
-                case .failure(let error): then(.refusal(error, action: action))
-                }
+        exchange.action = "socket.open"
+        let handshake = try WebSocketHandshake(exchange.head, exchange.target, settings: context.settings)
+        Authentication(context: context, lane: lane).admit(handshake.token) { result in
+            switch result {
+            case .success(let principal):
+                exchange.principal = principal
+                then(.socket(handshake))
+            case .failure(let error): then(.refusal(error))
             }
-        } catch {
-            then(.refusal(error, action: action))
         }
-    }
-
-    /// Answers with the error; the audit log counts those that say "you may not".
-    func refuse(_ exchange: Exchange, _ error: ApusError, action: String) {
-        switch error.code.status {
-        case 401, 403, 429:
-            let actor = exchange.principal.map { "user:\($0.user)" } ?? "unknown"
-            context.service.noteRefusal(
-                error, of: "\(exchange.head.method.rawValue) \(action)",
-                origin: RequestOrigin(actor: actor, ip: exchange.address, requestID: exchange.requestID))
-        default: break
-        }
-        exchange.fail(error)
     }
 }
 

@@ -182,7 +182,9 @@ extension HTTPConnection {
 
 extension HTTPConnection {
     private func begin(_ head: HTTPRequestHead) {
-        switch machine.head(ConnectionStateMachine.Head(head)) {
+        var facts = ConnectionStateMachine.Head(head)
+        if isCrowded { facts.keepsAlive = false }
+        switch machine.head(facts) {
         case .none: return
         case .close:
             close()
@@ -191,7 +193,7 @@ extension HTTPConnection {
         }
         let exchange = exchange(for: head)
         guard !isCrowded else {
-            decide(.refusal(.tooMany("connections of this address"), action: "connect"), exchange)
+            decide(.refusal(.tooMany("connections of this address")), exchange)
             return
         }
         admission.judge(exchange) { [self] verdict in decide(verdict, exchange) }
@@ -240,11 +242,11 @@ extension HTTPConnection {
 
     private func end() {
         guard case .answer(let isLate) = machine.end(at: .now()), let exchange = current else { return }
-        if isLate, let principal = exchange.principal, case .route(let route)? = verdict {
+        if isLate, let principal = exchange.principal {
             do throws(ApusError) {
                 try context.service.checkStanding(of: principal)
             } catch {
-                verdict = .refusal(error, action: route.pattern)
+                verdict = .refusal(error)
             }
         }
         perform(exchange)
@@ -260,11 +262,11 @@ extension HTTPConnection {
             do throws(ApusError) {
                 try route.handle(exchange)
             } catch {
-                admission.refuse(exchange, error, action: route.pattern)
+                exchange.refuse(error)
             }
         case .socket(let handshake): becomeSocket(handshake, exchange)
         case .reply(let reply): exchange.reply(reply)
-        case .refusal(let error, let action): admission.refuse(exchange, error, action: action)
+        case .refusal(let error): exchange.refuse(error)
         }
     }
 
@@ -348,6 +350,8 @@ extension HTTPConnection {
         promise.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.written() }
         needsFlush = false
         channelContext.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+        // What waited is dropped, and what the client still sends is read, to be dropped, too.
+        takeWaiting()
     }
 
     private func written() {

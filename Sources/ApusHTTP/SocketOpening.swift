@@ -7,13 +7,14 @@ extension HTTPConnection {
     func becomeSocket(_ handshake: WebSocketHandshake, _ exchange: Exchange) {
         guard let channelContext, let principal = exchange.principal else { return }
         guard lane.state.takeSocket(of: principal.user) else {
-            admission.refuse(exchange, .tooMany("sockets of this user"), action: WebSocketHandshake.action)
+            exchange.refuse(.tooMany("sockets of this user"))
             return
         }
         let session = WebSocketSession(
             principal: principal, resume: handshake.resume, context: context, lane: lane)
         guard machine.upgrade(), lane.state.replace(self, with: session) else {
             lane.state.releaseSocket(of: principal.user)
+            close()
             return
         }
         current = nil

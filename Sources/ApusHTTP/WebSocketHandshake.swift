@@ -12,8 +12,6 @@ struct WebSocketHandshake {
     /// The subprotocol that carried the token, which the answer must name.
     let protocolOffered: String?
 
-    /// What the audit log calls it.
-    static let action = "socket.open"
     private static let tokenProtocol = "apus.bearer."
 
     /// Whether the request asks for a socket. An upgrade must be named in `Connection`, too, to be one.

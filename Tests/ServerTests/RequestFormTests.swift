@@ -119,11 +119,34 @@ import Testing
         #expect(!answer.keepsAlive && connection.socket.isClosedByServer())
     }
 
-    @Test func `a client that sends all of a refused body first still reads the refusal`() throws {
+    /// A token that has to be verified is refused later than none, when nothing is read from the connection.
+    @Test(arguments: [[], [("Authorization", "Bearer \(Token.external("u", issued: 1, expires: 2))")]])
+    func `a client that sends all of a refused body first still reads the refusal`(
+        headers: [(String, String)]
+    ) throws {
         let connection = try HTTPConnection(port: server.port)
-        try connection.send("POST", "/v1/data", headers: [("Content-Length", "\(8 << 20)")])
+        try connection.send("POST", "/v1/data", headers: headers + [("Content-Length", "\(8 << 20)")])
         for _ in 0..<8 { try connection.socket.send([UInt8](repeating: 0x20, count: 1 << 20)) }
-        try expectProblem(try connection.read(), 401, "unauthenticated")
+        let answer = try connection.read()
+        try expectProblem(answer, 401, headers.isEmpty ? "unauthenticated" : "token-expired")
         #expect(connection.socket.isClosedByServer())
+    }
+
+    @Test func `large bodies are read like small ones, idempotency and refusals included`() throws {
+        let items = (0..<2000).map { item("k\($0)", "\"" + String(repeating: "x", count: 200) + "\"") }
+        let key = [("Idempotency-Key", "large")]
+        let first = try user.bulk(items, headers: key)
+        #expect(first.status == 200)
+        #expect(try first.json()["applied"].int == 2000)
+        let again = try user.bulk(items, headers: key)
+        #expect(again["idempotency-replayed"] == "true" && again.body == first.body)
+        #expect(try user.bulk(items + [item("more", "1")], headers: key).status == 422)
+        let value = "\"" + String(repeating: "y", count: 400_000) + "\""
+        #expect(try user.put("big", value).json()["data"]["value"].raw == value)
+        #expect(try user.set("big", value, headers: [("If-Match", "\"1\"")]).status == 412)
+        try expectProblem(try user.put("big", value + "x"), 400, "malformed-json")
+        let other = TestUser(server, id: "other", token: user.token)
+        try expectProblem(try other.bulk(items), 403, "forbidden")
+        #expect(try other.put("big", value).status == 403)
     }
 }
