@@ -48,6 +48,14 @@ import Testing
         #expect(keys(try user.list().json()) == ["first"])
     }
 
+    @Test func `what a client still sends behind a last answer does not keep the answer from it`() throws {
+        let connection = try HTTPConnection(port: server.port)
+        try connection.socket.send(write("first", "Connection: close\r\n"))
+        for _ in 0..<16 { try connection.socket.send([UInt8](repeating: 0x20, count: 1 << 20)) }
+        #expect(try connection.read().status == 200)
+        #expect(connection.socket.isClosedByServer())
+    }
+
     @Test func `a client that sends nothing more is still answered, whatever it asked for`() throws {
         let value = "\"" + String(repeating: "x", count: 900_000) + "\""
         try user.mustSet("big", value)
