@@ -43,8 +43,8 @@ final class BodyRoom: Sendable {
         }
     }
 
-    /// What one request has of the room.
-    struct Share {
+    /// What one request has of the room, given back when it ends: a request that was given up may still be worked on.
+    final class Share {
         private let room: BodyRoom
         private let clients: [(Client, bytesMax: Int)]
         private let bytesMax: Int
@@ -59,14 +59,13 @@ final class BodyRoom: Sendable {
         }
 
         /// - Throws: `rate-limited` if the client would have more than its share, `overloaded` if there is no room.
-        mutating func take(_ count: Int) throws(ApusError) {
+        func take(_ count: Int) throws(ApusError) {
             try room.take(count, for: clients, bytesMax: bytesMax)
             bytes += count
         }
 
-        mutating func release() {
+        deinit {
             if bytes > 0 { room.release(bytes, for: clients) }
-            bytes = 0
         }
     }
 }

@@ -20,6 +20,8 @@ final class Exchange {
     /// Whether its route reads a body.
     var takesBody = false
     private(set) var body = ByteBuffer()
+    /// The room its body takes, until it is answered.
+    private var room: BodyRoom.Share?
 
     private let lane: Lane
     private var finish: ((Exchange, HTTPReply) -> Void)?
@@ -36,7 +38,13 @@ final class Exchange {
         self.finish = finish
     }
 
-    func append(_ part: ByteBuffer) {
+    /// Appends to the body.
+    ///
+    /// - Throws: `rate-limited`, `overloaded` if there is no room.
+    func append(_ part: ByteBuffer) throws(ApusError) {
+        let room = room ?? context.hub.bodies.share(of: self, limits: service.limits)
+        self.room = room
+        try room.take(part.readableBytes)
         if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
     }
 
@@ -44,6 +52,7 @@ final class Exchange {
     func reply(_ reply: HTTPReply) {
         let finish = self.finish
         self.finish = nil
+        room = nil
         finish?(self, reply)
     }
 

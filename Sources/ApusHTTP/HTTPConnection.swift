@@ -30,7 +30,6 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var isCrowded = false
 
     private var verdict: Admission.Verdict?
-    private var room: BodyRoom.Share?
 
     private var waiting = CircularBuffer<Arrival>(initialCapacity: 4)
     private var isTaking = false
@@ -71,7 +70,6 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
         current = nil
         verdict = nil
         waiting.removeAll()
-        releaseRoom()
         // Nothing happens if the connection is a socket by now.
         lane.state.remove(self)
     }
@@ -232,9 +230,7 @@ extension HTTPConnection {
         guard let exchange = current, action != .drop else { return }
         do throws(ApusError) {
             guard action == .keep else { throw tooLarge(exchange.takesBody ? context.service.limits.bodyBytesMax : 0) }
-            if room == nil { room = context.hub.bodies.share(of: exchange, limits: context.service.limits) }
-            try room?.take(part.readableBytes)
-            exchange.append(part)
+            try exchange.append(part)
         } catch {
             exchange.fail(error)
         }
@@ -294,11 +290,6 @@ extension HTTPConnection {
             ? ApusError(.bodyTooLarge, "the body has more than \(bytesMax) bytes")
             : ApusError(.bodyTooLarge, "this request has no use for so large a body")
     }
-
-    private func releaseRoom() {
-        room?.release()
-        room = nil
-    }
 }
 
 // MARK: - Answers
@@ -310,7 +301,6 @@ extension HTTPConnection {
         else { return }
         current = nil
         verdict = nil
-        releaseRoom()
         let isSmall = reply.body.readableBytes <= Self.smallBytesMax
         let hasBody = exchange.head.method != .HEAD && reply.body.readableBytes > 0
         var bytes = channelContext.channel.allocator.buffer(

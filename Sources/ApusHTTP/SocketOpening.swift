@@ -6,6 +6,10 @@ import NIOWebSocket
 extension HTTPConnection {
     func becomeSocket(_ handshake: WebSocketHandshake, _ exchange: Exchange) {
         guard let channelContext, let principal = exchange.principal else { return }
+        guard !lane.state.isDraining else {
+            exchange.refuse(.stopping)
+            return
+        }
         guard lane.state.takeSocket(of: principal.user) else {
             exchange.refuse(.tooMany("sockets of this user"))
             return

@@ -30,6 +30,10 @@ import Testing
         "GET \(target) HTTP/1.1\r\nHost: x\r\n\(headers)\r\n"
     }
 
+    private let upgrade =
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
     @Test(arguments: [nil, "nobody"])
     func `a stranger's body takes no room`(token: String?) async throws {
         let stage = SocketStage()
@@ -181,9 +185,6 @@ import Testing
 
     @Test func `a user with all the sockets one may have is refused before the upgrade`() throws {
         let stage = SocketStage { $0.socketsPerUserMax = 2 }
-        let upgrade =
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         func open(_ user: String) throws -> (channel: EmbeddedChannel, answer: String) {
             let channel = try channel(stage)
             try channel.write(get("/?token=\(user)", upgrade))
@@ -218,6 +219,35 @@ import Testing
             thread.start()
         }
         #expect(answers == count)
+    }
+
+    @Test func `a server that stops opens no socket any more`() async throws {
+        let stage = SocketStage()
+        let channel = try channel(stage)
+        try channel.write(get("/?token=slow-u1", upgrade))
+        stage.lane.state.drain()
+        #expect(try await eventually(channel).hasPrefix("HTTP/1.1 503 "))
+        #expect(stage.hub.socketCount == 0)
+    }
+
+    @Test func `a request that was given up has its room as long as it is worked on`() async throws {
+        let stage = SocketStage()
+        let channel = try channel(stage)
+        let body = "[" + String(repeating: " ", count: 300_000) + "]"
+        stage.service.holdWrites()
+        try channel.write(post(body.utf8.count, token: "u1", target: "/v1/data/u1/c/k", method: "PUT") + body)
+        channel.close(promise: nil)
+        for _ in 0..<3000 where stage.service.writesHeld == 0 {
+            stage.loop.run()
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(stage.hub.bodies.bytes == body.utf8.count)
+        stage.service.releaseWrites()
+        for _ in 0..<3000 where stage.hub.bodies.bytes > 0 {
+            stage.loop.run()
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(stage.hub.bodies.bytes == 0)
     }
 
     @Test func `headers that never end are answered with 408`() throws {

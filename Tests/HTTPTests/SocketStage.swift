@@ -77,6 +77,7 @@ final class ListService: SyncService {
     let epoch = Epoch("e")
     let limits: Limits
     private let records: Mutex<[Record]> = Mutex([])
+    private let writes: Mutex<[Completion<WriteAnswer>]?> = Mutex(nil)
     private let held: Mutex<(isHolding: Bool, answers: [@Sendable () -> Void])> = Mutex((false, []))
 
     init(limits: Limits) {
@@ -116,6 +117,19 @@ final class ListService: SyncService {
         if !isHeld { work() }
     }
 
+    /// Answers to writes wait from now on.
+    func holdWrites() { writes.withLock { $0 = [] } }
+
+    var writesHeld: Int { writes.withLock { $0?.count ?? 0 } }
+
+    func releaseWrites() {
+        let answers = writes.withLock { writes in
+            defer { writes = nil }
+            return writes ?? []
+        }
+        for answer in answers { answer(.failure(Self.absent)) }
+    }
+
     func now() -> Timestamp { Timestamp(milliseconds: 0) }
 
     func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>) {
@@ -142,7 +156,13 @@ final class ListService: SyncService {
     func admitAdministrator(from address: String) throws(ApusError) {}
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {}
     func attach(_ observer: any FeedObserver) {}
-    func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) { then(.failure(Self.absent)) }
+    func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
+        let isHeld = writes.withLock { writes in
+            writes?.append(then)
+            return writes != nil
+        }
+        if !isHeld { then(.failure(Self.absent)) }
+    }
     func record(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) { then(.failure(Self.absent)) }
     func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) { then(.failure(Self.absent)) }
