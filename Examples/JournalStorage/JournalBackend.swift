@@ -63,7 +63,8 @@ public final class JournalBackend: StorageBackend {
 
     public func copy(to path: String) throws(ApusError) {
         do {
-            try FileManager.default.copyItem(atPath: description.path, toPath: path)
+            try Data(contentsOf: URL(filePath: description.path)).write(
+                to: URL(filePath: path), options: .withoutOverwriting)
             try FileHandle(forReadingFrom: URL(filePath: path)).synchronize()
         } catch {
             throw .storageUnavailable(cause: "\(error)")
@@ -76,20 +77,30 @@ public final class JournalBackend: StorageBackend {
     private static func read(_ file: FileHandle, isRepaired: Bool) throws -> [Line] {
         let data = try file.readToEnd() ?? Data()
         let end = data.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        if isRepaired { try file.truncate(atOffset: UInt64(end)) }
-        return try data[..<end].split(separator: UInt8(ascii: "\n")).map {
+        let lines = try data[..<end].split(separator: UInt8(ascii: "\n")).map {
             try JSONDecoder().decode(Line.self, from: $0)
         }
+        guard !lines.isEmpty || data.isEmpty || data.starts(with: Data("[{".utf8)) else {
+            throw ApusError(.storageUnavailable, "it is no journal")
+        }
+        if isRepaired { try file.truncate(atOffset: UInt64(end)) }
+        return lines
     }
 
-    /// Writes one line and waits for the disk, as far as the durability asks.
+    /// Writes one line and waits for the disk, as far as the durability asks; a line that fails is taken back.
     private func append(_ line: Line) throws(ApusError) {
         do {
-            try file.seekToEnd()
-            try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
-            if description.durability == .full { try file.synchronize() }
+            let end = try file.seekToEnd()
+            do {
+                try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
+                if description.durability == .full { try file.synchronize() }
+            } catch {
+                try file.truncate(atOffset: end)
+                throw error
+            }
         } catch {
-            throw .storageUnavailable(cause: "\(error)")
+            let isFull = (error as? CocoaError)?.code == .fileWriteOutOfSpace
+            throw isFull ? .storageFull(cause: "\(error)") : .storageUnavailable(cause: "\(error)")
         }
     }
 }

@@ -76,13 +76,22 @@ struct AccountWrites {
     }
 
     private func apply(_ entry: AuditEntry) throws(ApusError) {
+        let place = try nextPlace(at: entry.at)
+        try entry.row.put(.audit, at: key().add(place.at).add(place.number), in: view)
+        transaction.latestAudit = place
+    }
+
+    private func nextPlace(at moment: Timestamp) throws(ApusError) -> AuditPlace {
+        if let latest = transaction.latestAudit, latest.at == moment {
+            return AuditPlace(at: moment, number: latest.number + 1)
+        }
         var number: Int64 = 1
-        try view.scanBack(.audit, before: key().add(entry.at.advanced(byMilliseconds: 1))) { key, _ in
+        try view.scanBack(.audit, before: key().add(moment.advanced(byMilliseconds: 1))) { key, _ in
             let place = AuditPlace(key)
-            if place.at == entry.at { number = place.number + 1 }
+            if place.at == moment { number = place.number + 1 }
             return false
         }
-        try entry.row.put(.audit, at: key().add(entry.at).add(number), in: view)
+        return AuditPlace(at: moment, number: number)
     }
 
     private func put(_ number: Int64, _ table: Table, at key: KeyBuffer) throws(ApusError) {

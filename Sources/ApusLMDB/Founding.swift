@@ -8,32 +8,58 @@ struct Founding {
     private static let schemaName = "schema"
 
     let path: String
-    let makeEpoch: () -> String
+    let environment: OpaquePointer
+    let isReadOnly: Bool
 
-    func found(_ environment: Environment) throws(ApusError) {
-        let transaction = try environment.begin(isReadOnly: environment.isReadOnly)
-        do throws(ApusError) {
+    func found(makeEpoch: () -> String) throws(ApusError) {
+        try transaction { transaction throws(ApusError) in
             var main: MDB_dbi = 0
             var status = MDB_stat()
             try check(mdb_dbi_open(transaction, nil, 0, &main))
             try check(mdb_stat(transaction, main, &status))
-            if status.ms_entries == 0, !environment.isReadOnly {
-                try found(transaction)
+            if status.ms_entries == 0, !isReadOnly {
+                try found(transaction, epoch: makeEpoch())
             } else {
                 try checkSchema(transaction)
             }
-        } catch {
-            mdb_txn_abort(transaction)
-            throw error
         }
-        try check(mdb_txn_commit(transaction))
     }
 
-    private func found(_ transaction: OpaquePointer) throws(ApusError) {
+    /// Opens the tables, and makes those that are not there unless the file is only to be read.
+    func openTables() throws(ApusError) -> [MDB_dbi] {
+        try transaction { transaction throws(ApusError) in
+            var tables: [MDB_dbi] = []
+            for table in Table.allCases {
+                var number: MDB_dbi = 0
+                try check(mdb_dbi_open(transaction, table.name, isReadOnly ? 0 : UInt32(MDB_CREATE), &number))
+                tables.append(number)
+            }
+            return tables
+        }
+    }
+
+    private func transaction<Answer>(
+        _ body: (OpaquePointer) throws(ApusError) -> Answer
+    ) throws(ApusError) -> Answer {
+        var begun: OpaquePointer?
+        try check(mdb_txn_begin(environment, nil, isReadOnly ? UInt32(MDB_RDONLY) : 0, &begun))
+        guard let begun else { throw .refusal(path, "no memory") }
+        let answer: Answer
+        do throws(ApusError) {
+            answer = try body(begun)
+        } catch {
+            mdb_txn_abort(begun)
+            throw error
+        }
+        try check(mdb_txn_commit(begun))
+        return answer
+    }
+
+    private func found(_ transaction: OpaquePointer, epoch: String) throws(ApusError) {
         var meta: MDB_dbi = 0
         try check(mdb_dbi_open(transaction, Table.meta.name, UInt32(MDB_CREATE), &meta))
         try put(Schema.mark + "\(Schema.version)", at: Self.schemaName, meta, transaction)
-        try put(makeEpoch(), at: Self.epochName, meta, transaction)
+        try put(epoch, at: Self.epochName, meta, transaction)
     }
 
     private func checkSchema(_ transaction: OpaquePointer) throws(ApusError) {
@@ -74,10 +100,7 @@ struct Founding {
     }
 
     private func check(_ code: Int32) throws(ApusError) {
-        guard code == MDB_SUCCESS else {
-            let error = Environment.failure(code)
-            throw .refusal(path, "it is damaged, or the disk failed", cause: error.cause)
-        }
+        guard code == MDB_SUCCESS else { throw OpenedFile.refusal(path, code) }
     }
 }
 

@@ -6,13 +6,13 @@ final class KeyBuffer {
     /// What LMDB takes (`mdb_env_get_maxkeysize`).
     static let bytesMax = 511
 
-    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: KeyBuffer.bytesMax, alignment: 8)
+    private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: KeyBuffer.bytesMax, alignment: 8)
     private var count = 0
     /// Whether more was added than a key can hold: nothing is stored under such a key.
     private(set) var isTooLong = false
 
     deinit {
-        bytes.deallocate()
+        memory.deallocate()
     }
 
     /// Begins a new key; the former one is gone.
@@ -48,22 +48,22 @@ final class KeyBuffer {
     }
 
     func add(_ more: UnsafeRawBufferPointer) -> KeyBuffer {
-        guard count + more.count <= bytes.count else {
+        guard count + more.count <= memory.count else {
             isTooLong = true
             return self
         }
-        UnsafeMutableRawBufferPointer(rebasing: bytes[count...]).copyMemory(from: more)
+        UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: more)
         count += more.count
         return self
     }
 
     /// The key, good until the next one is begun.
     var value: MDB_val {
-        MDB_val(mv_size: count, mv_data: bytes.baseAddress)
+        MDB_val(mv_size: count, mv_data: memory.baseAddress)
     }
 
-    var text: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: bytes[..<count])
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: memory[..<count])
     }
 }
 

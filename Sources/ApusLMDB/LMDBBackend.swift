@@ -34,13 +34,10 @@ public final class LMDBBackend: StorageBackend {
         guard access == .serving || FileStatus.exists(path) else {
             throw ApusError.refusal(path, "there is no such file")
         }
+        guard access == .serving || FileStatus.byteCount(path) > 0 else { throw ApusError.refusal(path, "it is empty") }
+        let path = try FileStatus.resolved(path)
         let lock = access == .reading ? nil : try FileLock(guarding: path, suffix: Self.lockSuffix)
-        environment = try withoutActuallyEscaping(makeEpoch) { makeEpoch throws(ApusError) in
-            let founding = Founding(path: path, makeEpoch: makeEpoch)
-            return try Environment.open(path, durability: durability, access: access) { open throws(ApusError) in
-                try founding.found(open)
-            }
-        }
+        environment = try Environment.open(path, durability: durability, access: access, makeEpoch: makeEpoch)
         if access != .reading { environment.forgetDeadReaders() }
         let epoch = try LMDBReader(environment).epoch()
         description = StorageDescription(
@@ -70,11 +67,12 @@ public final class LMDBBackend: StorageBackend {
 
     /// The copy holds no free pages.
     public func copy(to path: String) throws(ApusError) {
-        guard !FileStatus.exists(path) else { throw .refusal(path, "there is something already") }
+        try FileStatus.claim(path)
         do throws(ApusError) {
-            let code = mdb_env_copy2(environment.handle, path, UInt32(MDB_CP_COMPACT))
+            let code = FileStatus.writing(to: path) { mdb_env_copyfd2(environment.handle, $0, UInt32(MDB_CP_COMPACT)) }
             guard code == MDB_SUCCESS else { throw Environment.failure(code) }
             try FileStatus.sync(path)
+            try FileStatus.sync(FileStatus.folder(of: path))
         } catch {
             FileStatus.remove(path)
             throw error

@@ -55,9 +55,7 @@ class LMDBReader: StorageReader {
             guard let number = try number(of: scope, in: view),
                 let bytes = try view.value(in: .records, at: keys.begin().add(number).add(address.key.text))
             else { return nil }
-            var rows = RecordRows()
-            rows.add(try RecordRow(bytes), bytes, at: address)
-            return rows.finished().first
+            return try RecordRow(bytes).record(at: address, value: bytes)
         }
     }
 

@@ -4,27 +4,40 @@ internal import NIOCore
 
 /// What may be done between the beginning and the commit of a transaction.
 final class LMDBTransaction: LMDBReader, StorageTransaction {
-    /// The rows that were given out with a locator, which is their place in here.
-    private var located: [RecordRow] = []
+    private let cursors = WriteCursors()
+    /// For the key of a record, which is the value of the index entries, beside ``keys`` for theirs.
+    private let places = KeyBuffer()
+    /// The scope that was written to last: the next row is likely to be of it, too.
+    private var latest: (scope: Scope, owner: UInt32, number: UInt32)?
+    /// The audit entry that was written last.
+    var latestAudit: AuditPlace?
+    private var hasMadeNames = false
 
-    func begin(_ view: View) {
-        current = view
+    func begin(_ transaction: OpaquePointer) {
+        current = View(transaction: transaction, environment: environment, writing: cursors)
     }
 
-    /// - Parameter isCommitted: whether the names that were made are there to stay.
+    /// - Parameter isCommitted: whether what was made is there to stay.
     func end(isCommitted: Bool) {
         current = nil
-        located.removeAll(keepingCapacity: true)
-        if !isCommitted { names.forgetAll() }
+        cursors.forgetAll()
+        if !isCommitted {
+            latestAudit = nil
+            if hasMadeNames {
+                names.forgetAll()
+                latest = nil
+            }
+        }
+        hasMadeNames = false
     }
 
-    private func locator(of row: RecordRow) -> Int64 {
-        located.append(row)
-        return Int64(located.count - 1)
+    private func writing<Answer>(_ body: (View) throws(ApusError) -> Answer) throws(ApusError) -> Answer {
+        guard let current else { preconditionFailure("the transaction is over") }
+        return try body(current)
     }
 
     func stored(_ addresses: [RecordAddress], valueBytesMax: Int) throws(ApusError) -> [StoredRecord?] {
-        try view { view throws(ApusError) in
+        try writing { view throws(ApusError) in
             var bytesLeft = valueBytesMax
             var stored: [StoredRecord?] = []
             stored.reserveCapacity(addresses.count)
@@ -45,14 +58,12 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
             let bytes = try view.value(in: .records, at: keys.begin().add(number).add(address.key.text))
         else { return nil }
         let row = try RecordRow(bytes)
-        var record = row.record(at: address)
-        let value = RecordRow.value(in: bytes)
-        if row.hasValue, value.count <= valueBytesMax { record.value = JSONText(validated: ByteBuffer(bytes: value)) }
-        return StoredRecord(record: record, locator: locator(of: row))
+        let record = row.record(at: address, value: bytes, valueBytesMax: valueBytesMax)
+        return StoredRecord(record: record, locator: row.sequence.rawValue)
     }
 
     func expired(at moment: Timestamp, limit: Int) throws(ApusError) -> [RecordAddress] {
-        try view { view throws(ApusError) in
+        try writing { view throws(ApusError) in
             var addresses: [RecordAddress] = []
             try view.scan(.ends, from: nil) { key, place throws(ApusError) in
                 guard addresses.count < limit, key.keyNumber64(at: 0) <= moment.milliseconds else { return false }
@@ -64,13 +75,13 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     }
 
     func tombstones(committedBefore moment: Timestamp, limit: Int) throws(ApusError) -> [StoredRecord] {
-        try view { view throws(ApusError) in
+        try writing { view throws(ApusError) in
             var tombstones: [StoredRecord] = []
             try view.scan(.tombstones, from: nil) { key, place throws(ApusError) in
                 guard tombstones.count < limit, key.keyNumber64(at: 0) < moment.milliseconds else { return false }
                 let row = try RecordRow(try value(at: place, in: view))
                 let record = row.record(at: try address(place, in: view))
-                tombstones.append(StoredRecord(record: record, locator: locator(of: row)))
+                tombstones.append(StoredRecord(record: record, locator: row.sequence.rawValue))
                 return true
             }
             return tombstones
@@ -78,7 +89,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     }
 
     func apply(_ batch: CommitBatch) throws(ApusError) {
-        try view { view throws(ApusError) in
+        try writing { view throws(ApusError) in
             for write in batch.records { try apply(write, in: view) }
             for purge in batch.purges { try self.purge(purge, in: view) }
             for (owner, state) in batch.owners {
@@ -94,34 +105,31 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
 extension LMDBTransaction {
     private func apply(_ write: CommitBatch.RecordWrite, in view: View) throws(ApusError) {
         let record = write.record
-        let scope = Scope(owner: record.address.owner, collection: record.address.collection)
-        let owner = try makeNumber(of: scope.owner, in: view)
-        let number = try makeNumber(of: scope, in: view)
-        if let locator = write.replacing {
-            precondition(located.indices.contains(Int(locator)), "a locator must be one of this transaction's")
-            try forgetPlaces(of: located[Int(locator)], owner: owner, in: view)
+        let (owner, scope) = try numbers(
+            of: Scope(owner: record.address.owner, collection: record.address.collection), in: view)
+        let key = places.begin().add(scope).add(record.address.key.text)
+        if write.replacing != nil {
+            guard let former = try view.value(in: .records, at: key) else {
+                preconditionFailure("a locator must be one of this transaction's")
+            }
+            try forgetPlaces(of: RecordRow(former), owner: owner, in: view)
         }
         let row = RecordRow(record)
         let valueBytes = record.value?.byteCount ?? 0
-        let key = keys.begin().add(number).add(record.address.key.text)
-        // The key is the value of the index entries; the buffer is needed for theirs.
-        let place = Array(key.text)
         try view.put(.records, at: key, byteCount: RecordRow.headBytes + valueBytes) {
             row.write(to: $0, value: record.value?.bytes)
         }
-        try place.withBytes { place throws(ApusError) in
-            try view.put(.changes, at: keys.begin().add(owner).add(row.sequence), place)
-            if let index = row.index { try view.put(index, at: keys.begin().add(row, in: index, owner: owner), place) }
-        }
+        try view.put(.changes, at: keys.begin().add(owner).add(row.sequence), key.bytes)
+        if let index = row.index { try view.put(index, at: keys.begin().add(row, in: index, owner: owner), key.bytes) }
     }
 
     private func purge(_ purge: StoredRecord, in view: View) throws(ApusError) {
         let address = purge.record.address
-        guard let owner = try number(of: address.owner, in: view),
-            let scope = try number(of: Scope(owner: address.owner, collection: address.collection), in: view),
-            try view.remove(.records, at: keys.begin().add(scope).add(address.key.text))
-        else { return }
-        try forgetPlaces(of: RecordRow(purge.record), owner: owner, in: view)
+        let (owner, scope) = try numbers(of: Scope(owner: address.owner, collection: address.collection), in: view)
+        let key = places.begin().add(scope).add(address.key.text)
+        guard let former = try view.value(in: .records, at: key) else { return }
+        try forgetPlaces(of: RecordRow(former), owner: owner, in: view)
+        try view.remove(.records, at: key)
     }
 
     private func forgetPlaces(of row: RecordRow, owner: UInt32, in view: View) throws(ApusError) {
@@ -148,9 +156,18 @@ extension KeyBuffer {
 // MARK: - Names
 
 extension LMDBTransaction {
+    /// The numbers of an owner and its collection, made if they are new.
+    private func numbers(of scope: Scope, in view: View) throws(ApusError) -> (owner: UInt32, scope: UInt32) {
+        if let latest, latest.scope == scope { return (latest.owner, latest.number) }
+        let owner = try makeNumber(of: scope.owner, in: view)
+        let number = try makeNumber(of: scope, in: view)
+        latest = (scope, owner, number)
+        return (owner, number)
+    }
+
     func makeNumber(of owner: OwnerID, in view: View) throws(ApusError) -> UInt32 {
         if let known = try number(of: owner, in: view) { return known }
-        let number = try nextNumber(UInt32(truncatingIfNeeded: view.count(.owners)))
+        let number = try nextNumber(view.count(.owners))
         try put(OwnerRow(number: number, state: OwnerState()), of: owner, in: view)
         names.remember(Int64(number), of: owner)
         return number
@@ -159,7 +176,7 @@ extension LMDBTransaction {
     private func makeNumber(of scope: Scope, in view: View) throws(ApusError) -> UInt32 {
         if let known = try number(of: scope, in: view) { return known }
         let owner = try makeNumber(of: scope.owner, in: view)
-        let number = try nextNumber(UInt32(truncatingIfNeeded: view.count(.scopes)))
+        let number = try nextNumber(view.count(.scopes))
         try view.put(.scopes, at: keys.begin().add(owner).add(scope.collection.text), byteCount: 4) {
             $0.storeBytes(of: number.bigEndian, as: UInt32.self)
         }
@@ -172,9 +189,12 @@ extension LMDBTransaction {
     }
 
     /// Owners and scopes are never removed, so that their count is the last number given out.
-    private func nextNumber(_ count: UInt32) throws(ApusError) -> UInt32 {
-        guard count < UInt32.max else { throw .storageFull(cause: "there are no more numbers for names") }
-        return count + 1
+    private func nextNumber(_ count: Int) throws(ApusError) -> UInt32 {
+        guard let number = UInt32(exactly: count + 1) else {
+            throw .storageFull(cause: "there are no more numbers for names")
+        }
+        hasMadeNames = true
+        return number
     }
 
     private func put(_ row: OwnerRow, of owner: OwnerID, in view: View) throws(ApusError) {

@@ -1,7 +1,6 @@
 internal import ApusCore
 internal import ApusStorageKit
 internal import CLMDB
-internal import Glibc
 
 /// The one writer.
 final class LMDBWriter: LMDBReader, StorageWriter {
@@ -33,8 +32,13 @@ final class LMDBWriter: LMDBReader, StorageWriter {
         if let fault { throw fault }
         do throws(ApusError) {
             return try commit(body)
-        } catch {
-            if error.code == .storageUnavailable { fault = error }
+        } catch  where error.code == .storageUnavailable {
+            // LMDB tells a write that was cut short by a full disk as EIO. A fault of the disk that is taken for a full
+            // one does no harm: what was to be committed is on no page that the file's valid state leads to.
+            if FileStatus.isFull(environment.path, byteCount: Schema.roomForCommits) {
+                throw ApusError.storageFull(cause: error.cause ?? error.message)
+            }
+            fault = error
             throw error
         }
     }
@@ -43,7 +47,7 @@ final class LMDBWriter: LMDBReader, StorageWriter {
         _ body: (any StorageTransaction) throws(ApusError) -> Answer
     ) throws(ApusError) -> Answer {
         let transaction = try environment.begin(isReadOnly: false)
-        draft.begin(View(transaction: transaction, environment: environment))
+        draft.begin(transaction)
         var isCommitted = false
         defer { draft.end(isCommitted: isCommitted) }
         let answer: Answer
@@ -54,16 +58,9 @@ final class LMDBWriter: LMDBReader, StorageWriter {
             throw error
         }
         let code = mdb_txn_commit(transaction)
-        guard code == MDB_SUCCESS else { throw failureOfCommit(code) }
+        guard code == MDB_SUCCESS else { throw Environment.failure(code) }
         isCommitted = true
         return answer
-    }
-
-    /// LMDB tells a write that was cut short by a full disk as EIO. Taken for a full disk, a fault of the disk would do
-    /// no harm: what was to be committed is on no page that the file's valid state leads to.
-    private func failureOfCommit(_ code: Int32) -> ApusError {
-        let isFull = code == EIO && FileStatus.isFull(environment.path, byteCount: Schema.roomForCommits)
-        return Environment.failure(isFull ? ENOSPC : code)
     }
 
     func maintain() {

@@ -71,6 +71,14 @@ struct RecordRow {
         return expiresAt <= moment
     }
 
+    /// The record with the value that stands in its whole row, unless that is longer than `valueBytesMax`.
+    func record(at address: RecordAddress, value bytes: UnsafeRawBufferPointer, valueBytesMax: Int = .max) -> Record {
+        var record = record(at: address)
+        let value = Self.value(in: bytes)
+        if hasValue, value.count <= valueBytesMax { record.value = JSONText(validated: ByteBuffer(bytes: value)) }
+        return record
+    }
+
     func record(at address: RecordAddress) -> Record {
         Record(
             address: address, value: nil, updatedAt: updatedAt, deletedAt: deletedAt, expiresAt: expiresAt,

@@ -35,7 +35,7 @@ struct RowWriter {
     }
 
     private mutating func add(length: Int) {
-        withUnsafeBytes(of: UInt32(truncatingIfNeeded: length).littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt32(length).littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     func put(_ table: Table, at key: KeyBuffer, in view: View) throws(ApusError) {

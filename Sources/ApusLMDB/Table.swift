@@ -55,14 +55,15 @@ enum Schema {
     /// What `schema` in ``Table/meta`` begins with; the version follows.
     static let mark = "apus "
 
-    /// A disk that has less room than this is full: LMDB writes runs of pages up to this length at once.
+    /// A disk that has less room than this after a write that was cut short is full.
     static let roomForCommits = 4 << 20
 
     static let readersMax: UInt32 = 510
+    /// What the table of so many readers takes, rounded up to pages.
+    static let readersFileBytes = 36 << 10
 
-    /// The file may grow into an address space of so many times its file system, within these bounds, without being
-    /// opened again: the disk is full before the map is. It costs nothing until it is used.
-    static let mapTimesFileSystem = 2
-    static let mapBytesLeast = 1 << 30
+    /// The address space the file may grow into: the disk is full before it is. It costs nothing until it is used; where
+    /// less is to be had, it is halved down to the least.
     static let mapBytesMost = 16 << 40
+    static let mapBytesLeast = 1 << 30
 }

@@ -5,12 +5,19 @@ internal import CLMDB
 struct View {
     let transaction: OpaquePointer
     let environment: Environment
+    /// In a transaction that writes.
+    var writing: WriteCursors?
 
     /// The value under `key`; memory of LMDB's.
     func value(in table: Table, at key: KeyBuffer) throws(ApusError) -> UnsafeRawBufferPointer? {
         guard !key.isTooLong else { return nil }
         var (key, value) = (key.value, MDB_val())
-        let code = mdb_get(transaction, environment.number(of: table), &key, &value)
+        let code: Int32
+        if let writing {
+            code = mdb_cursor_get(try writing.cursor(table, in: self), &key, &value, MDB_SET)
+        } else {
+            code = mdb_get(transaction, environment.number(of: table), &key, &value)
+        }
         if code == MDB_NOTFOUND { return nil }
         guard code == MDB_SUCCESS else { throw Environment.failure(code) }
         return UnsafeRawBufferPointer(value)
@@ -38,7 +45,7 @@ struct View {
         _ table: Table, prefix: KeyBuffer,
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(ApusError) -> Bool
     ) throws(ApusError) {
-        let bytes = Array(prefix.text)
+        let bytes = Array(prefix.bytes)
         try scan(table, from: prefix) { key, value throws(ApusError) in
             guard bytes.withUnsafeBytes({ key.hasPrefix($0) }) else { return false }
             return try visit(key, value)
@@ -51,6 +58,7 @@ struct View {
         _ table: Table, before key: KeyBuffer?,
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(ApusError) -> Bool
     ) throws(ApusError) {
+        if let key, key.isTooLong { return }
         let cursor = try cursor(table)
         defer { mdb_cursor_close(cursor) }
         var (found, value) = (key?.value ?? MDB_val(), MDB_val())
@@ -68,7 +76,7 @@ struct View {
         return status.ms_entries
     }
 
-    private func cursor(_ table: Table) throws(ApusError) -> OpaquePointer {
+    fileprivate func cursor(_ table: Table) throws(ApusError) -> OpaquePointer {
         var opened: OpaquePointer?
         let code = mdb_cursor_open(transaction, environment.number(of: table), &opened)
         guard code == MDB_SUCCESS, let opened else { throw Environment.failure(code) }
@@ -93,7 +101,7 @@ extension View {
     ) throws(ApusError) {
         guard !key.isTooLong else { throw ApusError(.invalidField, "a name has too many bytes for the storage") }
         var (key, value) = (key.value, MDB_val(mv_size: byteCount, mv_data: nil))
-        let code = mdb_put(transaction, environment.number(of: table), &key, &value, UInt32(MDB_RESERVE))
+        let code = mdb_cursor_put(try writingCursor(table), &key, &value, UInt32(MDB_RESERVE))
         guard code == MDB_SUCCESS else { throw Environment.failure(code) }
         fill(UnsafeMutableRawBufferPointer(start: value.mv_data, count: value.mv_size))
     }
@@ -111,9 +119,32 @@ extension View {
     @discardableResult
     func remove(_ table: Table, at key: KeyBuffer) throws(ApusError) -> Bool {
         guard !key.isTooLong else { return false }
-        var key = key.value
-        let code = mdb_del(transaction, environment.number(of: table), &key, nil)
-        guard code == MDB_SUCCESS || code == MDB_NOTFOUND else { throw Environment.failure(code) }
-        return code == MDB_SUCCESS
+        guard try value(in: table, at: key) != nil else { return false }
+        let code = mdb_cursor_del(try writingCursor(table), 0)
+        guard code == MDB_SUCCESS else { throw Environment.failure(code) }
+        return true
+    }
+
+    private func writingCursor(_ table: Table) throws(ApusError) -> OpaquePointer {
+        guard let writing else { preconditionFailure("this transaction does not write") }
+        return try writing.cursor(table, in: self)
+    }
+}
+
+/// A cursor for each table that a transaction writes to. It stands where the last row was, which is where the next is
+/// likely to be: a search from the root is saved.
+final class WriteCursors {
+    private var cursors: [OpaquePointer?] = Array(repeating: nil, count: Table.allCases.count)
+
+    func cursor(_ table: Table, in view: View) throws(ApusError) -> OpaquePointer {
+        if let cursor = cursors[table.rawValue] { return cursor }
+        let opened = try view.cursor(table)
+        cursors[table.rawValue] = opened
+        return opened
+    }
+
+    /// The transaction is over, and has closed them.
+    func forgetAll() {
+        for index in cursors.indices { cursors[index] = nil }
     }
 }

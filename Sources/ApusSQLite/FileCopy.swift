@@ -16,10 +16,11 @@ struct FileCopy {
     }
 
     func run() throws(ApusError) {
-        guard !FileStatus.exists(target) else { throw .refusal(target, "there is something already") }
+        try FileStatus.claim(target)
         do throws(ApusError) {
             try copyPages()
             try FileStatus.sync(target)
+            try FileStatus.sync(FileStatus.folder(of: target))
         } catch {
             for suffix in ["", "-journal", "-wal", "-shm"] { FileStatus.remove(target + suffix) }
             throw error

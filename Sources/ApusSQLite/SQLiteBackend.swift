@@ -31,6 +31,8 @@ public final class SQLiteBackend: StorageBackend {
         guard access == .serving || FileStatus.exists(path) else {
             throw ApusError.refusal(path, "there is no such file")
         }
+        guard access == .serving || FileStatus.byteCount(path) > 0 else { throw ApusError.refusal(path, "it is empty") }
+        let path = try FileStatus.resolved(path)
         let lock = access == .reading ? nil : try FileLock(guarding: path, suffix: "-lock")
         let role = access == .reading ? Connection.Role.reader : .writer(durability)
         let connection = try Connection(path: path, role: role)

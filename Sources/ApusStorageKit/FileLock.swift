@@ -10,13 +10,12 @@ internal import Glibc
 package struct FileLock: ~Copyable {
     private let descriptor: CInt
 
-    /// - Parameter suffix: what the lock's file is named after the database.
+    /// - Parameters:
+    ///   - path: as ``FileStatus/resolved(_:)`` gives it: a link and what it leads to are one database and one lock.
+    ///   - suffix: what the lock's file is named after the database.
     /// - Throws: `storage-unavailable`, for the operator.
     package init(guarding path: String, suffix: String) throws(ApusError) {
-        // A link and what it leads to are one database, so they must be one lock.
-        let resolved = realpath(path, nil)
-        defer { free(resolved) }
-        let lockPath = (resolved.map { String(cString: $0) } ?? path) + suffix
+        let lockPath = path + suffix
         descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             let code = errno

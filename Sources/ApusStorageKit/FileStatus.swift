@@ -8,6 +8,15 @@ package enum FileStatus {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Sees to it that the file has at least `byteCount` bytes that are really there.
+    package static func reserve(_ path: String, byteCount: Int) throws(ApusError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .refusal(path, description(ofErrno: errno)) }
+        defer { close(descriptor) }
+        let code = posix_fallocate(descriptor, 0, byteCount)
+        guard code == 0 else { throw .refusal(path, description(ofErrno: code)) }
+    }
+
     package static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }
@@ -18,13 +27,27 @@ package enum FileStatus {
         return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// How large the file system is that holds `path` or will hold it.
-    package static func fileSystemBytes(at path: String) -> Int? {
-        var status = statvfs()
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        guard statvfs(path, &status) == 0 || statvfs(folder, &status) == 0 else { return nil }
-        let product = Int(clamping: status.f_blocks).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
-        return product.overflow ? nil : product.partialValue
+    /// Where `path` leads to, links followed; the same for every name of a file.
+    ///
+    /// - Throws: `storage-unavailable`, for the operator, if a folder is missing or a link leads nowhere.
+    package static func resolved(_ path: String) throws(ApusError) -> String {
+        if let found = realPath(path) { return found }
+        var status = stat()
+        guard lstat(path, &status) != 0 else { throw .refusal(path, "it is a link that leads nowhere") }
+        guard let parent = realPath(folder(of: path)) else { throw .refusal(path, "its folder does not exist") }
+        let name = path.split(separator: "/").last ?? ""
+        return parent.hasSuffix("/") ? parent + name : "\(parent)/\(name)"
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        let found = realpath(path, nil)
+        defer { free(found) }
+        return found.map { String(cString: $0) }
+    }
+
+    /// The folder a file lies in.
+    package static func folder(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     }
 
     /// Whether the file cannot get another `byteCount` bytes, for want of space or by a quota. It is tried, so that
@@ -37,6 +60,27 @@ package enum FileStatus {
         let code = posix_fallocate(descriptor, length, byteCount)
         ftruncate(descriptor, length)
         return isNoSpace(code)
+    }
+
+    /// Makes an empty file, so that what is removed after a failure is one's own.
+    ///
+    /// - Throws: `storage-unavailable`, for the operator, also if there is something already.
+    package static func claim(_ path: String) throws(ApusError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return
+        }
+        let reason = errno == EEXIST ? "there is something already" : description(ofErrno: errno)
+        throw ApusError(.storageUnavailable, "nothing can be written to \(path): \(reason)")
+    }
+
+    /// Calls `body` with a descriptor of the file to write to; gives an error number if there is none.
+    package static func writing(to path: String, _ body: (CInt) -> Int32) -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        return body(descriptor)
     }
 
     package static func remove(_ path: String) {

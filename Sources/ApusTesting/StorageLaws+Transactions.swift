@@ -13,8 +13,33 @@ extension StorageLaws {
         StorageLaw("what a batch does not name stays as it is", unnamedParts),
         StorageLaw("many records of many owners fit one transaction", greatTransaction),
         StorageLaw("several batches of one transaction are one commit", severalBatches),
+        StorageLaw("a locator is good until the transaction ends, also when its row was written again", locators),
         StorageLaw("a reader on another thread sees whole commits only", reopening: false, wholeCommits),
     ]
+
+    private static func locators(_ stage: StorageStage) throws {
+        let address = try stage.write(Draft("k", nil))[0].address
+        let last = try stage.writer.transaction { transaction throws(ApusError) in
+            let row = try transaction.stored([address], valueBytesMax: .max)[0]
+            for value in ["1", "2"] {
+                var batch = try transaction.plan([Draft("k", value, expiresAt: 9)], at: 1001)
+                batch.records[0].replacing = row?.locator
+                try transaction.apply(batch)
+            }
+            return try transaction.record(at: address)
+        }
+        try expectEqual(stage.changes().records, [last].compactMap(\.self), "the changes")
+        try stage.writer.transaction { transaction throws(ApusError) in
+            let draft = Draft(deleting: address)
+            try transaction.apply(try transaction.plan([draft], at: 1002))
+            let row = try transaction.tombstones(committedBefore: Timestamp(milliseconds: 2000), limit: 9)
+            var batch = CommitBatch()
+            try transaction.planPurge(of: row, into: &batch)
+            try transaction.apply(batch)
+        }
+        try expectEqual(stage.changes().records, [], "the changes after the purge")
+        try expectEqual(stage.backend.faults(limit: 9), [], "the faults")
+    }
 
     private static func transactionAnswer(_ stage: StorageStage) throws {
         let answer = try stage.writer.transaction { _ throws(ApusError) in 42 }

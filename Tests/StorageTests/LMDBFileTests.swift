@@ -45,8 +45,15 @@ import Testing
 
     @Test func `a database of another program is refused, and left as it was`() throws {
         do {
-            let environment = try Environment.open(path, durability: .full, access: .serving) { _ in }
-            #expect(!environment.isReadOnly)
+            var environment: OpaquePointer?
+            mdb_env_create(&environment)
+            mdb_env_set_maxdbs(environment, 4)
+            #expect(mdb_env_open(environment, path, UInt32(MDB_NOSUBDIR), 0o600) == MDB_SUCCESS)
+            var (transaction, table) = (OpaquePointer?.none, MDB_dbi(0))
+            mdb_txn_begin(environment, nil, 0, &transaction)
+            #expect(mdb_dbi_open(transaction, "notes", UInt32(MDB_CREATE), &table) == MDB_SUCCESS)
+            #expect(mdb_txn_commit(transaction) == MDB_SUCCESS)
+            mdb_env_close(environment)
         }
         let before = try bytes()
         #expect(try refusal().contains("it is an LMDB database of another program"))
@@ -197,5 +204,40 @@ import Testing
         #expect(backend.description.epoch == Epoch("epoch"))
         #expect(try backend.openReader().ownerState(OwnerID("u1")).lastSequence == SequenceNumber(400))
         #expect(try backend.faults(limit: 9) == [])
+    }
+
+    @Test func `a file that ends with free pages which were never written is whole`() throws {
+        do {
+            let writer = try open().openWriter()
+            defer { writer.close() }
+            for round in 1...3 { try writer.put(300, valueBytes: 3000, round: round) }
+            mdb_env_set_mapsize((writer as? LMDBWriter)?.environment.handle, 1 << 30)
+        }
+        let environment = try Environment.open(path, durability: .full, access: .reading) { "" }
+        var (info, status) = (MDB_envinfo(), MDB_stat())
+        mdb_env_info(environment.handle, &info)
+        mdb_env_stat(environment.handle, &status)
+        let last = info.me_last_pgno
+        var free: Set<UInt> = []
+        let transaction = try environment.begin(isReadOnly: true)
+        defer { mdb_txn_abort(transaction) }
+        var cursor: OpaquePointer?
+        #expect(mdb_cursor_open(transaction, 0, &cursor) == MDB_SUCCESS)
+        var (key, list) = (MDB_val(), MDB_val())
+        while mdb_cursor_get(cursor, &key, &list, MDB_NEXT) == MDB_SUCCESS {
+            free.formUnion(UnsafeRawBufferPointer(list).bindMemory(to: UInt.self).dropFirst())
+        }
+        mdb_cursor_close(cursor)
+        #expect(!free.isEmpty)
+        // As many pages as are free at the end may be missing; one more may not.
+        var whole = Int(last) + 1
+        while free.contains(UInt(whole - 1)) { whole -= 1 }
+        let copy = folder.file("copy.lmdb")
+        for (pages, isRefused) in [(whole, false), (whole - 1, true), (whole / 2, true)] {
+            try bytes().prefix(pages * Int(status.ms_psize)).write(to: URL(filePath: copy))
+            var refusal: ApusError?
+            do throws(ApusError) { try FileLength(of: copy).check() } catch { refusal = error }
+            #expect((refusal != nil) == isRefused, "\(pages) of \(last + 1) pages")
+        }
     }
 }

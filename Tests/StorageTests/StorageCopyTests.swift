@@ -55,4 +55,27 @@ import Testing
         #expect(error.message.hasSuffix("there is no such file"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
     }
+
+    @Test(arguments: KeptStorage.all)
+    func `a link and what it leads to are one database`(_ kind: KeptStorage) throws {
+        let folder = try TemporaryFolder()
+        let link = folder.file("link")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder.file("data"))
+        let dangling = try #require(throws: ApusError.self) { try kind.open(link) }
+        #expect(dangling.message.hasSuffix("it is a link that leads nowhere"))
+        let backend = try kind.open(folder.file("data"))
+        let writer = try backend.openWriter()
+        defer { writer.close() }
+        let second = try #require(throws: ApusError.self) { try kind.open(link) }
+        #expect(second.message.hasSuffix("it is in use by another server"))
+        try writer.put(200, valueBytes: 500, round: 1)
+        let reader = try kind.open(link, access: .reading).openReader()
+        try reader.snapshot { () throws(ApusError) in
+            for round in 2...30 { try writer.put(200, valueBytes: 500, round: round) }
+            for number in 0..<200 {
+                let found = try reader.record(at: address(of: number))?.value
+                #expect(found == value(round: 1, bytes: 500), "\(number)")
+            }
+        }
+    }
 }
