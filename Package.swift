@@ -44,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -75,7 +76,9 @@ let package = Package(
         .executableTarget(
             name: "ApusBench",
             dependencies: [
-                crypto, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "ApusCore", "ApusEngine", "ApusServer", "CLMDB", "CSQLite", crypto, logging, nioCore,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks/ApusBench",
             swiftSettings: strict),
@@ -99,6 +102,7 @@ let package = Package(
         tests(
             "StorageTests",
             ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
+        tests("BenchTests", ["ApusBench"]),
         tests("TidyTests", []),
         tests("PluginTests", ["ApusCore", "ApusServer", "ApusTesting", "JournalStorage", logging]),
     ]

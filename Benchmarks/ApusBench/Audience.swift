@@ -1,6 +1,6 @@
 import Glibc
 
-/// The sockets of one user, all subscribed to that user's changes.
+/// Sockets of some users, each subscribed to its user's changes.
 final class Audience {
     private static let bufferBytes = 256 << 10
 
@@ -13,18 +13,22 @@ final class Audience {
     private var keptCounts: [Int]
     private let buffer = Bytes(capacity: bufferBytes)
 
-    /// Opens the sockets one after the other, each up to its `hello`; their tokens in the poller are 0 and up.
-    init(server: ServerProcess, user: String, count: Int, poller: Poller, isVerifying: Bool = false) throws {
+    /// Opens the sockets one after the other, each up to its `hello`; their tokens in the poller are
+    /// `firstToken` and up. They are shared out evenly among the users.
+    init(
+        server: ServerProcess, users: [String], count: Int, poller: Poller, firstToken: Int = 0,
+        isVerifying: Bool = false
+    ) throws {
         self.server = server
         self.count = count
         scanners = Array(repeating: FrameScanner(isVerifying: isVerifying), count: count)
         kept = Bytes(capacity: count * FrameScanner.keptBytesMax)
         keptCounts = Array(repeating: 0, count: count)
-        let request = Array(Self.upgradeRequest(token: server.signer.token(user: user)).utf8)
+        let requests = users.map { Upgrade.request(query: "token=\(server.signer.token(user: $0))") }
         for number in 0..<count {
             do {
-                try open(number, request: request)
-                try poller.add(sockets[number], token: number)
+                try open(number, request: requests[number % requests.count])
+                try poller.add(sockets[number], token: firstToken + number)
             } catch {
                 try server.explain(BenchError("socket \(number): \(error)"))
             }
@@ -73,7 +77,7 @@ final class Audience {
                 throw BenchError("no answer to the upgrade request: \(text(received))")
             }
             received += length
-            headLength = Self.headLength(buffer.start, count: received)
+            headLength = Upgrade.headLength(buffer.start, count: received)
         }
         guard UnsafePointer(buffer.start).starts(with: "HTTP/1.1 101") else {
             throw BenchError("the upgrade was refused: \(text(received))")
@@ -92,23 +96,28 @@ final class Audience {
     private func text(_ count: Int) -> String {
         UnsafePointer(buffer.start).text(count: count)
     }
+}
 
-    private static func headLength(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
+/// The opening handshake of a WebSocket (RFC 6455, 4.1), as far as this program needs it.
+enum Upgrade {
+    static func request(query: String) -> [UInt8] {
+        let text = """
+            GET /?\(query) HTTP/1.1\r
+            Host: 127.0.0.1\r
+            Connection: Upgrade\r
+            Upgrade: websocket\r
+            Sec-WebSocket-Version: 13\r
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+            \r
+
+            """
+        return Array(text.utf8)
+    }
+
+    /// Bytes of a message's head with the empty line after it; 0 while it is not whole.
+    static func headLength(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
         guard count >= 4 else { return 0 }
         for place in 4...count where (bytes + place - 4).starts(with: "\r\n\r\n") { return place }
         return 0
-    }
-
-    private static func upgradeRequest(token: String) -> String {
-        """
-        GET /?token=\(token) HTTP/1.1\r
-        Host: 127.0.0.1\r
-        Connection: Upgrade\r
-        Upgrade: websocket\r
-        Sec-WebSocket-Version: 13\r
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
-        \r
-
-        """
     }
 }

@@ -6,11 +6,17 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "The server program to measure: a release build.")
     var server = ".build/release/apus"
 
-    @Option(help: "Storage backends, separated by commas: sqlite, lmdb, memory.")
+    @Option(help: "Storage backends, separated by commas: sqlite, lmdb, memory. Others are compared with the first.")
     var backends = "sqlite"
 
-    @Option(help: "The server's DB_DURABILITY: full or normal.")
+    @Option(help: "The server's DB_DURABILITY, separated by commas: full, normal.")
     var durability = "full"
+
+    @Flag(help: "Call the engine inside this process: no server, no sockets.")
+    var inProcess = false
+
+    @Flag(inversion: .prefixedNo, help: "Also measure what the same work could reach at most, without our code.")
+    var raw = true
 
     @Option(help: "The server's EVENT_LOOPS.")
     var eventLoops = 1
@@ -51,8 +57,13 @@ struct BenchOptions: ParsableArguments {
     @Option(help: "Also write the results to this file, as JSON.")
     var json: String?
 
+    @Option(help: "Also draw the rates into this file, as SVG.")
+    var plot: String?
+
     mutating func validate() throws {
-        guard ["full", "normal"].contains(durability) else { throw ValidationError("--durability full or normal") }
+        guard !durabilities.isEmpty, durabilities.allSatisfy(["full", "normal"].contains) else {
+            throw ValidationError("--durability full, normal or both, separated by a comma")
+        }
         guard (0.1...600).contains(seconds), (0...600).contains(warmUp) else {
             throw ValidationError("--seconds 0.1 to 600, --warm-up 0 to 600")
         }
@@ -63,20 +74,35 @@ struct BenchOptions: ParsableArguments {
         guard !backendNames.isEmpty else { throw ValidationError("--backends names no backend") }
     }
 
-    var backendNames: [String] { backends.split(separator: ",").map(String.init) }
+    private var backendNames: [String] { backends.split(separator: ",").map(String.init) }
+
+    private var durabilities: [String] { durability.split(separator: ",").map(String.init) }
+
+    /// What is compared, in this order. What keeps nothing is measured once, whatever the durability.
+    var variants: [Variant] {
+        backendNames.flatMap { backend in
+            backend == "memory"
+                ? [Variant(backend: backend, durability: "none")]
+                : durabilities.map { Variant(backend: backend, durability: $0) }
+        }
+    }
 
     var space: KeySpace { KeySpace(users: users, collections: collections, keys: keys) }
 
-    func plan(backend: String) -> ServerProcess.Plan {
+    func plan(_ variant: Variant) -> ServerProcess.Plan {
         ServerProcess.Plan(
-            program: server, backend: backend, durability: durability, eventLoops: eventLoops,
+            program: server, backend: variant.backend, durability: variant.durability, eventLoops: eventLoops,
             environment: environment, isPinned: pin)
     }
+
+    /// How this run was started.
+    var command: String { (["apus-bench"] + CommandLine.arguments.dropFirst()).joined(separator: " ") }
 
     /// The settings as they go into a result file.
     var settings: [(name: String, value: String)] {
         [
-            ("server", server), ("backends", backends), ("durability", durability), ("event_loops", "\(eventLoops)"),
+            ("command", command), ("server", server), ("in_process", "\(inProcess)"), ("backends", backends),
+            ("durability", durability), ("event_loops", "\(eventLoops)"),
             ("environment", environment.joined(separator: " ")), ("pinned", "\(pin)"), ("seconds", "\(seconds)"),
             ("warm_up", "\(warmUp)"), ("users", "\(users)"), ("collections", "\(collections)"), ("keys", "\(keys)"),
             ("loaded", "\(load)"), ("seed", "\(seed)"), ("unix_time", "\(time(nil))"),

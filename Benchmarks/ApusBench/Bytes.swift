@@ -45,6 +45,13 @@ final class Bytes {
         count += 1
     }
 
+    /// Drops bytes from the beginning; the rest moves there.
+    func removeFirst(_ length: Int) {
+        precondition(length <= count)
+        count -= length
+        memmove(start, start + length, count)
+    }
+
     /// Overwrites `width` bytes at `offset` with the last `width` decimal digits of a number.
     func write(_ number: Int, width: Int, at offset: Int) {
         precondition(offset >= 0 && offset + width <= count)

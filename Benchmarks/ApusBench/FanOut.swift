@@ -7,7 +7,7 @@ final class FanOut {
     private let writerToken: Int
     private let source: any RequestSource
     private var watch: Watch
-    private var latencies = Histogram()
+    private var latencies = Latencies()
     private var isAnswered = true
 
     init(server: ServerProcess, user: String, sockets: Int, source: any RequestSource, isVerifying: Bool) throws {
@@ -15,13 +15,24 @@ final class FanOut {
         self.source = source
         poller = try Poller()
         audience = try Audience(
-            server: server, user: user, count: sockets, poller: poller, isVerifying: isVerifying)
-        writer = try HTTPConnection(
-            port: server.port, requestBytesMax: source.requestBytesMax, expecting: source.expectedBeginning)
+            server: server, users: [user], count: sockets, poller: poller, isVerifying: isVerifying)
+        writer = try HTTPConnection(port: server.port, sources: [source])
         writerToken = sockets
         try poller.add(writer.socket, token: writerToken)
         watch = Watch(server)
-        writer.prepare(from: source)
+        writer.prepare()
+    }
+
+    /// Makes requests with so many events each, all of one user.
+    static func source(user: String, underWay: Int, signer: TokenSigner, seed: UInt64) -> any RequestSource {
+        let space = KeySpace(users: 1, collections: 1, keys: 1000)
+        guard underWay > 1 else {
+            return SingleWrites(
+                space: space, users: [user], signer: signer, valueBytes: KeySpace.eventValueBytes, seed: seed)
+        }
+        return BulkWrites(
+            space: space, users: [user], signer: signer, size: underWay, valueBytes: KeySpace.eventValueBytes,
+            order: .random, seed: seed)
     }
 
     /// Writes one request at a time, the next when every socket has the events of the one before; counts deliveries.
@@ -29,7 +40,7 @@ final class FanOut {
     /// With a `rate` (events a second) the next request also waits for its time.
     func run(warmUp: Double, seconds: Double, rate: Double?) throws -> Measurement {
         _ = try rounds(until: Moment.now.after(seconds: warmUp), rate: rate)
-        latencies = Histogram()
+        latencies = Latencies()
         let meter = Meter(server, poller)
         let count = try rounds(until: Moment.now.after(seconds: seconds), rate: rate)
         return meter.measurement(amount: count * source.unitsPerRequest * audience.count, latencies: latencies)
@@ -92,7 +103,7 @@ final class FanOut {
         isAnswered = false
         try writer.start()
         if writer.isSending { try poller.watch(writer.socket, token: writerToken, forWriting: true) }
-        writer.prepare(from: source)
+        writer.prepare()
     }
 
     private func sleep(until next: Moment) throws {

@@ -83,3 +83,19 @@ func fileText(_ path: String, bytesMax: Int = 1 << 20) -> String? {
     }
     return String(decoding: content, as: UTF8.self)
 }
+
+/// Makes a file of this text, or replaces its content.
+func writeFile(_ path: String, _ text: String) throws {
+    let content = Array(text.utf8)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw BenchError.system("open \(path)") }
+    defer { close(descriptor) }
+    var written = 0
+    while written < content.count {
+        let length = content.withUnsafeBytes { bytes in
+            write(descriptor, bytes.baseAddress.map { $0 + written }, content.count - written)
+        }
+        guard length > 0 else { throw BenchError.system("write \(path)") }
+        written += length
+    }
+}

@@ -18,11 +18,20 @@ struct FrameScanner {
     /// The `seq` of the last event, when verifying.
     private(set) var lastSequence = 0
     private(set) var isGreeted = false
+    /// Whether everything missed has come; `nil` when the socket did not ask for it.
+    private(set) var isCurrent: Bool?
     private var bodyBytesLeft = 0
     private var isInEvent = false
 
     init(isVerifying: Bool) {
         self.isVerifying = isVerifying
+    }
+
+    /// For a socket that asks for what came after `since`, of which nothing must be missing.
+    init(since: Int) {
+        isVerifying = true
+        lastSequence = since
+        isCurrent = false
     }
 
     /// Takes what was kept and what came since. Throws when the stream is not what the contract promises.
@@ -72,6 +81,8 @@ struct FrameScanner {
             if isVerifying { try verify(payload, count: min(frame.payloadLength, Frame.beginningLength)) }
         } else if !isGreeted && payload.starts(with: #"{"type":"hello""#) {
             isGreeted = true
+        } else if isGreeted && isCurrent == false && payload.starts(with: #"{"type":"current""#) {
+            isCurrent = true
         } else {
             let beginning = payload.text(count: min(frame.payloadLength, Frame.beginningLength))
             throw BenchError("an unexpected frame: \(beginning)")

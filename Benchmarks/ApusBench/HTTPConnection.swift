@@ -5,18 +5,26 @@ final class HTTPConnection {
     let socket: Socket
     /// When the request under way began to be sent.
     private(set) var sentAt = Moment.now
+    /// Which of the sources made the request under way.
+    private(set) var kind = 0
+    private var preparedKind = 0
     private var outgoing: Bytes
     private var prepared: Bytes
     private var bytesSent = 0
     private let incoming = Bytes(capacity: incomingBytesMax)
-    private var scanner: ResponseScanner
+    private var scanner = ResponseScanner()
+    private let sources: [any RequestSource]
+    /// For each source, what a good answer's body begins with.
+    private let expectations: [[UInt8]]
 
-    /// Connects; `requestBytesMax` is the room for a request, `expecting` what a good answer's body begins with.
-    init(port: UInt16, requestBytesMax: Int, expecting beginning: String) throws {
+    /// Connects; requests will be made by one of the sources.
+    init(port: UInt16, sources: [any RequestSource]) throws {
         socket = try Socket.connect(port: port)
+        let requestBytesMax = sources.map(\.requestBytesMax).max() ?? 0
         outgoing = Bytes(capacity: requestBytesMax)
         prepared = Bytes(capacity: requestBytesMax)
-        scanner = ResponseScanner(expecting: beginning)
+        self.sources = sources
+        expectations = sources.map { Array($0.expectedBeginning.utf8) }
         try socket.makeNonBlocking()
     }
 
@@ -30,10 +38,11 @@ final class HTTPConnection {
     /// Whether a part of the request under way waits until the socket can be written to.
     var isSending: Bool { bytesSent < outgoing.count }
 
-    /// Lets `source` make the next request, if it has one.
-    func prepare(from source: any RequestSource) {
+    /// Lets a source make the next request, if it has one.
+    func prepare(kind: Int = 0) {
         prepared.clear()
-        source.makeRequest(in: prepared)
+        preparedKind = kind
+        sources[kind].makeRequest(in: prepared)
     }
 
     /// Begins to send the prepared request.
@@ -41,6 +50,8 @@ final class HTTPConnection {
         swap(&outgoing, &prepared)
         prepared.clear()
         bytesSent = 0
+        kind = preparedKind
+        scanner.expected = expectations[kind]
         sentAt = .now
         try resume()
     }

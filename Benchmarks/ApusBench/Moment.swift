@@ -11,16 +11,21 @@ struct Moment: Comparable {
     }
 
     /// The CPU time of this process, in seconds.
-    static var processorSeconds: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    static var processorSeconds: Double { seconds(of: CLOCK_PROCESS_CPUTIME_ID) }
+
+    /// The CPU time of the calling thread, in seconds.
+    static var threadProcessorSeconds: Double { seconds(of: CLOCK_THREAD_CPUTIME_ID) }
 
     static func < (left: Moment, right: Moment) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// Nanoseconds between two moments.
     static func - (left: Moment, right: Moment) -> Int64 { left.nanoseconds - right.nanoseconds }
+
+    private static func seconds(of clock: clockid_t) -> Double {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
 
     func after(seconds: Double) -> Moment {
         Moment(nanoseconds: nanoseconds + Int64(seconds * 1e9))

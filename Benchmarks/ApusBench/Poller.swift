@@ -9,6 +9,7 @@ final class Poller {
 
     private enum Operation {
         static let add: Int32 = 1
+        static let remove: Int32 = 2
         static let change: Int32 = 3
     }
 
@@ -50,6 +51,11 @@ final class Poller {
     func watch(_ socket: Socket, token: Int, forWriting: Bool) throws {
         let interest = forWriting ? Interest.read | Interest.write : Interest.read
         try control(Operation.change, socket, token, interest)
+    }
+
+    /// Watches a socket no more.
+    func remove(_ socket: Socket) throws {
+        try control(Operation.remove, socket, 0, 0)
     }
 
     /// Waits until a socket is ready, at most `milliseconds`, and says how many are (0 after a timeout).

@@ -18,6 +18,9 @@ struct KeySpace {
     static let userWidth = 4
     static let collectionWidth = 2
     static let keyWidth = 6
+    /// Bytes of a record's value, and of a value that is written to be fanned out.
+    static let valueBytes = 120
+    static let eventValueBytes = 200
 
     let users: Int
     let collections: Int
@@ -25,8 +28,25 @@ struct KeySpace {
 
     var records: Int { users * collections * keys }
 
+    /// How many records a request of the load holds: as many as can be up to 1,000, and each request as many.
+    var loadSize: Int {
+        let perUser = collections * keys
+        return stride(from: min(perUser, 1000), to: 0, by: -1).first { perUser % $0 == 0 } ?? 1
+    }
+
+    /// Room for so many changes to as many records of one user, and their number rounded up to whole requests.
+    static func ofOneUser(changes: Int) -> (space: KeySpace, written: Int) {
+        let size = min(changes, 1000)
+        let written = (changes + size - 1) / size * size
+        return (KeySpace(users: 1, collections: 10, keys: (written + 9) / 10), written)
+    }
+
     /// All names of a kind have one length, so that a request differs from the next in digits only.
     static func user(_ number: Int) -> String { "u" + padded(number, width: userWidth) }
+
+    static func collection(_ number: Int) -> String { "c" + padded(number, width: collectionWidth) }
+
+    static func key(_ number: Int) -> String { "k" + padded(number, width: keyWidth) }
 
     private static func padded(_ number: Int, width: Int) -> String {
         let digits = String(number)

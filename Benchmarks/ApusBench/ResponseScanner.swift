@@ -12,12 +12,8 @@ struct ResponseScanner {
     }
 
     /// What the body of a good answer begins with, such as `{"applied":true`.
-    private let expected: [UInt8]
+    var expected: [UInt8] = []
     private var bodyBytesLeft = 0
-
-    init(expecting beginning: String) {
-        expected = Array(beginning.utf8)
-    }
 
     /// Takes all bytes received since the last `bodyIncomplete` or `complete`.
     mutating func take(_ bytes: UnsafePointer<UInt8>, count: Int) throws -> Progress {

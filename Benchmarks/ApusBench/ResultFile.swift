@@ -1,24 +1,7 @@
-import Glibc
-
 /// Writes rows as JSON for programs: an object with the settings of the run and its rows, latencies in nanoseconds.
 struct ResultFile {
     let settings: [(name: String, value: String)]
     let rows: [Row]
-
-    func write(to path: String) throws {
-        let content = Array(text.utf8)
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw BenchError.system("open \(path)") }
-        defer { close(descriptor) }
-        var written = 0
-        while written < content.count {
-            let length = content.withUnsafeBytes { bytes in
-                Glibc.write(descriptor, bytes.baseAddress.map { $0 + written }, content.count - written)
-            }
-            guard length > 0 else { throw BenchError.system("write \(path)") }
-            written += length
-        }
-    }
 
     var text: String {
         let settingsText = settings.map { "\(Self.quoted($0.name)):\(Self.quoted($0.value))" }.joined(separator: ",")
@@ -28,16 +11,18 @@ struct ResultFile {
 
     private static func object(_ row: Row) -> String {
         var fields = [
-            ("backend", quoted(row.backend)), ("durability", quoted(row.durability)), ("work", quoted(row.work)),
+            ("backend", quoted(row.variant.backend)), ("durability", quoted(row.variant.durability)),
+            ("work", quoted(row.work)), ("command", quoted(row.command)),
         ]
         if let failure = row.failure {
-            fields.append(("failure", quoted(failure)))
+            fields.append((row.isUnavailable ? "not_available" : "failure", quoted(failure)))
         } else {
             fields.append(("amount", decimal(row.amount, places: 3)))
             fields.append(("unit", quoted(row.unit)))
             fields.append(("resident_bytes", String(row.residentBytes)))
             fields.append(("disk_bytes", String(row.diskBytes)))
         }
+        if let raw = row.raw { fields.append(("raw_limit", decimal(raw, places: 3))) }
         if let rawSyncs = row.rawSyncs { fields.append(("raw_fsyncs_per_second", decimal(rawSyncs, places: 1))) }
         if let measurement = row.measurement {
             fields.append(("seconds", decimal(measurement.seconds, places: 6)))
@@ -46,7 +31,7 @@ struct ResultFile {
             fields.append(("client_bound", String(measurement.isClientBound)))
             let histogram = measurement.latencies
             if histogram.count > 0 {
-                for (name, share) in [("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99), ("p999_ns", 0.999)] {
+                for (name, share) in [("p50_ns", 50), ("p90_ns", 90), ("p99_ns", 99), ("p999_ns", 99.9)] {
                     fields.append((name, String(histogram.percentile(share))))
                 }
                 fields.append(("max_ns", String(histogram.maximum)))

@@ -1,8 +1,10 @@
-/// One line of the result: one kind of work against one backend.
+/// One line of the result: one kind of work, or a part of it, by one storage.
 struct Row {
-    let backend: String
-    let durability: String
+    let variant: Variant
+    /// The same for all that may be compared with it.
     let work: String
+    /// What does this work alone.
+    let command: String
     /// The figure itself, in `unit`.
     var amount = 0.0
     var unit = ""
@@ -12,61 +14,55 @@ struct Row {
     var residentBytes = 0
     /// Of the server's folder, after the work.
     var diskBytes = 0
+    /// The same work without our code, in `unit`.
+    var raw: Double?
     /// 4 KiB appends with `fdatasync` a second on the same disk, just before.
     var rawSyncs: Double?
     /// Why there is no figure.
     var failure: String?
-}
+    /// Whether the server does not know the storage, so that there is nothing to measure and nothing went wrong.
+    var isUnavailable = false
 
-/// Writes rows as a table for people.
-struct Table {
-    private static let headings = [
-        "backend", "durability", "work", "rate", "unit", "p50 ms", "p90 ms", "p99 ms", "max ms", "server CPU s",
-        "client CPU s", "of s", "RSS MB", "disk MB", "raw fsync/s",
-    ]
-
-    let rows: [Row]
-
-    var text: String {
-        let cells = [Self.headings] + rows.filter { $0.failure == nil }.map(Self.cells)
-        let widths = Self.headings.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-        var lines = cells.map { line in
-            zip(line, widths).enumerated().map { column, cell in
-                let gap = String(repeating: " ", count: cell.1 - cell.0.count)
-                // Words to the left, figures to the right.
-                return column < 3 || column == 4 ? cell.0 + gap : gap + cell.0
-            }.joined(separator: "  ")
-        }
-        for row in rows where row.measurement?.isClientBound ?? false {
-            lines.append("note: \(row.backend) \(row.work): apus-bench had its core full; the server may be faster.")
-        }
-        for row in rows {
-            if let failure = row.failure { lines.append("FAILED: \(row.backend) \(row.work): \(failure)") }
-        }
-        return lines.joined(separator: "\n")
+    /// `part` tells rows of one work apart.
+    init(variant: Variant, work: Work, part: String = "") {
+        self.variant = variant
+        self.work = part.isEmpty ? work.name : "\(work.name): \(part)"
+        command = work.command
     }
 
-    private static func cells(_ row: Row) -> [String] {
-        var latencies = [String](repeating: "-", count: 4)
-        var costs = [String](repeating: "-", count: 3)
-        if let measurement = row.measurement {
-            let histogram = measurement.latencies
-            if histogram.count > 0 {
-                let values = [0.5, 0.9, 0.99].map { histogram.percentile($0) } + [histogram.maximum]
-                latencies = values.map { decimal(Double($0) / 1e6, places: 3) }
-            }
-            let seconds = [
-                measurement.serverProcessorSeconds, measurement.clientProcessorSeconds, measurement.seconds,
-            ]
-            costs = seconds.map { decimal($0, places: 2) }
-        }
-        let places = row.amount < 100 ? 1 : 0
-        return [row.backend, row.durability, row.work, decimal(row.amount, places: places), row.unit] + latencies
-            + costs
-            + [
-                decimal(Double(row.residentBytes) / 1e6, places: 1), decimal(Double(row.diskBytes) / 1e6, places: 1),
-                row.rawSyncs.map { decimal($0, places: 0) } ?? "-",
-            ]
+    /// For what is no work, such as the server's start.
+    init(variant: Variant, failing step: String, _ failure: String) {
+        self.variant = variant
+        work = step
+        command = ""
+        self.failure = failure
+    }
+
+    /// How much of the raw limit was reached.
+    var shareOfRaw: Double? { raw.flatMap { $0 > 0 ? amount / $0 : nil } }
+}
+
+/// Rows side by side: those of one work together, in the order the works were first done.
+struct Comparison {
+    let rows: [Row]
+    /// What the others are compared with.
+    let baseline: Variant?
+    let isComparing: Bool
+
+    init(_ all: [Row]) {
+        let measured = all.filter { $0.failure == nil }
+        var works: [String] = []
+        for row in measured where !works.contains(row.work) { works.append(row.work) }
+        rows = works.flatMap { work in measured.filter { $0.work == work } }
+        baseline = measured.first?.variant
+        isComparing = Set(measured.map(\.variant)).count > 1
+    }
+
+    /// The row's figure, as a multiple of what the baseline did at the same work.
+    func ratio(_ row: Row) -> Double? {
+        let base = rows.first { $0.work == row.work && $0.variant == baseline }
+        guard let base, base.amount > 0, base.variant != row.variant else { return nil }
+        return row.amount / base.amount
     }
 }
 

@@ -15,4 +15,19 @@ struct SeededGenerator {
         mixed ^= mixed >> 31
         return Int(mixed.multipliedFullWidth(by: UInt64(bound)).high)
     }
+
+    /// A step that shares no factor with `bound`, so that `bound` steps meet every number below it once.
+    mutating func shuffleStep(below bound: Int) -> Int {
+        for _ in 0..<64 {
+            let step = next(below: bound) + 1
+            if Self.commonFactor(step, bound) == 1 { return step }
+        }
+        return 1
+    }
+
+    private static func commonFactor(_ left: Int, _ right: Int) -> Int {
+        var (larger, smaller) = (left, right)
+        while smaller > 0 { (larger, smaller) = (smaller, larger % smaller) }
+        return larger
+    }
 }

@@ -5,16 +5,20 @@ import Synchronization
 private let runningServer = Atomic<pid_t>(0)
 
 /// The server under test: the real program, as a child process with a database of its own.
-final class ServerProcess {
+final class ServerProcess: Subject {
     /// What the server is started with.
     struct Plan {
         let program: String
+        /// What follows the program's name.
+        var arguments: [String] = []
         let backend: String
         let durability: String
         let eventLoops: Int
         /// `NAME=value`, after and over our own settings.
         let environment: [String]
         let isPinned: Bool
+        /// Whether it ends by itself when this program does.
+        var seesToItsEnd = false
     }
 
     let folder: Folder
@@ -38,7 +42,7 @@ final class ServerProcess {
             data.remove()
             throw error
         }
-        runningServer.store(process, ordering: .sequentiallyConsistent)
+        if !plan.seesToItsEnd { runningServer.store(process, ordering: .sequentiallyConsistent) }
         do {
             port = try awaitPort()
         } catch {
@@ -69,7 +73,7 @@ final class ServerProcess {
         var status: Int32 = 0
         guard waitpid(process, &status, WNOHANG) == process else { return }
         exitStatus = status
-        runningServer.store(0, ordering: .sequentiallyConsistent)
+        forget()
         throw BenchError("the server ended (\(Self.words(status))). Its last words:\n\(lastWords)")
     }
 
@@ -97,12 +101,15 @@ final class ServerProcess {
                 usleep(10_000)
             }
         }
-        runningServer.store(0, ordering: .sequentiallyConsistent)
+        forget()
         if isKilled { throw BenchError("the server did not end within 20 s of SIGTERM and was killed") }
         if let status = exitStatus, status != 0 {
             throw BenchError("after SIGTERM the server ended with \(Self.words(status)). Its last words:\n\(lastWords)")
         }
     }
+
+    /// Of this process, which does nothing but ask.
+    var clientProcessorSeconds: Double { Moment.processorSeconds }
 
     /// User and system CPU time so far, in seconds; the kernel counts it in hundredths.
     var processorSeconds: Double {
@@ -113,15 +120,15 @@ final class ServerProcess {
     }
 
     /// Memory that is resident now.
-    var residentBytes: Int {
-        let fields = (fileText("/proc/\(process)/statm") ?? "").split(separator: " ")
-        guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-        return pages * sysconf(Int32(_SC_PAGESIZE))
-    }
+    var residentBytes: Int { ResidentMemory.bytes(ofProcess: "\(process)") }
 
     /// The last lines the server wrote to its log.
     var lastWords: String {
         String((fileText(folder.path + "/server.err") ?? "").suffix(2000))
+    }
+
+    private func forget() {
+        _ = runningServer.compareExchange(expected: process, desired: 0, ordering: .sequentiallyConsistent)
     }
 
     private func awaitPort() throws -> UInt16 {
@@ -157,7 +164,7 @@ extension ServerProcess {
         posix_spawn_file_actions_addopen(&actions, 1, folder.path + "/server.out", output, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, folder.path + "/server.err", output, 0o600)
 
-        var arguments = [strdup(program), nil]
+        var arguments = ([program] + plan.arguments).map { strdup($0) } + [nil]
         var settings = environment(plan, in: folder, secret: secret).map { strdup($0) } + [nil]
         defer { (arguments + settings).forEach { free($0) } }
 
@@ -187,7 +194,7 @@ extension ServerProcess {
         settings["LOG_LEVEL"] = "warning"
         settings["EVENT_LOOPS"] = "\(plan.eventLoops)"
         settings["DB_PATH"] = plan.backend == "memory" ? "memory:" : "\(plan.backend):\(folder.path)/bench.db"
-        settings["DB_DURABILITY"] = plan.durability
+        if plan.durability != "none" { settings["DB_DURABILITY"] = plan.durability }
         for setting in plan.environment {
             let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if let name = parts.first { settings[String(name)] = parts.count > 1 ? String(parts[1]) : "" }

@@ -101,7 +101,7 @@ final class BulkWrites: RequestSource {
         case .random:
             user = generator.next(below: heads.count)
             first = generator.next(below: perUser)
-            step = shuffleStep(below: perUser)
+            step = generator.shuffleStep(below: perUser)
         case .everyRecordOnce:
             user = written / perUser
             guard user < heads.count else { return }
@@ -121,20 +121,5 @@ final class BulkWrites: RequestSource {
 
     private func writeItem(_ record: Int, to bytes: Bytes) {
         item.write(to: bytes, collection: record / space.keys, key: record % space.keys, number: written)
-    }
-
-    /// A step that shares no factor with `bound`, so that `bound` steps meet every record once.
-    private func shuffleStep(below bound: Int) -> Int {
-        for _ in 0..<64 {
-            let step = generator.next(below: bound) + 1
-            if Self.commonFactor(step, bound) == 1 { return step }
-        }
-        return 1
-    }
-
-    private static func commonFactor(_ left: Int, _ right: Int) -> Int {
-        var (larger, smaller) = (left, right)
-        while smaller > 0 { (larger, smaller) = (smaller, larger % smaller) }
-        return larger
     }
 }
