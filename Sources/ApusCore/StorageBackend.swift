@@ -58,8 +58,8 @@ public enum Durability: String, Sendable, CaseIterable {
 ///
 /// Records are returned with exactly the bytes that were written.
 public protocol StorageReader: AnyObject {
-    /// Runs `body` with all its reads of this reader seeing the same commit. The storage may have to keep what is
-    /// replaced meanwhile, so that it should not take long.
+    /// Runs `body` with all its reads of this reader seeing the same commit, the latest when it began. The storage may
+    /// have to keep what is replaced meanwhile, so that it should not take long.
     func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer
 
     /// The record, tombstone or expired one included.

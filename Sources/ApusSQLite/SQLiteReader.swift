@@ -11,7 +11,11 @@ class SQLiteReader: StorageReader {
     }
 
     func snapshot<Answer>(_ body: () throws(ApusError) -> Answer) throws(ApusError) -> Answer {
-        try connection.snapshot(body)
+        try connection.snapshot { () throws(ApusError) in
+            // SQLite chooses the commit with the first read.
+            _ = try note("")
+            return try body()
+        }
     }
 
     func record(at address: RecordAddress) throws(ApusError) -> Record? {

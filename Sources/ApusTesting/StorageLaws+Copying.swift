@@ -4,7 +4,7 @@ import NIOCore
 /// What tools rely on that copy a whole database.
 extension StorageLaws {
     static let copying = [
-        StorageLaw("all reads in a snapshot see one commit, whatever is committed meanwhile", snapshot),
+        StorageLaw("all reads in a snapshot see the commit that was the latest when it began", snapshot),
         StorageLaw("owners come in byte order of their names, in pages, with their states", ownerPages),
         StorageLaw("all of an owner's records are its changes before every end", allRecords),
         StorageLaw("all tokens come in the order they were last written in, in pages", tokenPages),
@@ -20,8 +20,8 @@ extension StorageLaws {
     private static func snapshot(_ stage: StorageStage) throws {
         let before = try stage.write(Draft("a"), Draft("b"))
         let owner = before[0].address.owner
+        let first = try stage.reader.ownerState(owner)
         try stage.reader.snapshot { () throws(ApusError) in
-            let first = try stage.reader.ownerState(owner)
             do {
                 try stage.write(Draft("a", "2"), Draft("c", owner: "u2"))
                 try stage.commit { $0.notes = ["n": "later"] }
