@@ -53,6 +53,7 @@ let package = Package(
         room("ApusStorageKit", ["ApusCore", nioCore]),
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
+        room("ApusUpkeep", ["ApusCore", crypto, nioCore]),
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
             "ApusHTTP",
@@ -60,14 +61,17 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusMemory", "ApusAuth", "ApusHTTP", crypto, logging,
-                lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep", crypto,
+                logging, lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         room("ApusTesting", ["ApusCore", nioCore]),
         .executableTarget(
             name: "apus",
-            dependencies: ["ApusServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "ApusCore", "ApusServer", "ApusUpkeep",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "ApusBench",
@@ -92,6 +96,9 @@ let package = Package(
         tests("ServerTests", ["apus", crypto]),
         tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
+        tests(
+            "UpkeepTests",
+            ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", "ApusUpkeep", "CSQLite", nioCore]),
         tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
     ]
 )

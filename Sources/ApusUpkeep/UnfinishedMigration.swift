@@ -1,0 +1,39 @@
+public import ApusCore
+
+/// What the target of a migration knows about it until it is finished: kept as a note, written with each part.
+public struct UnfinishedMigration: Hashable, Sendable {
+    static let noteName = "migration"
+
+    let sourceEpoch: Epoch
+    /// Rows that were copied.
+    var rows: Int
+    /// Where the copying goes on.
+    var place: CopyPlace
+
+    init(sourceEpoch: Epoch, rows: Int = 0, place: CopyPlace = .start) {
+        self.sourceEpoch = sourceEpoch
+        self.rows = rows
+        self.place = place
+    }
+
+    /// Three lines; only the last may hold anything.
+    var text: String { "\(sourceEpoch.text)\n\(rows)\n\(place.text)" }
+
+    /// `nil` for what ``text`` never is.
+    init?(_ text: String) {
+        let lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+        guard lines.count == 3, let rows = Int(lines[1]), let place = CopyPlace(lines[2]) else { return nil }
+        self.init(sourceEpoch: Epoch(lines[0]), rows: rows, place: place)
+    }
+
+    /// Refuses a storage that holds a part of another one only.
+    ///
+    /// - Throws: `storage-unavailable` with a message for the operator.
+    public static func refuse(_ storage: any StorageBackend, to what: String) throws(ApusError) {
+        guard try storage.openReader().note(noteName) != nil else { return }
+        throw ApusError(
+            .storageUnavailable,
+            "the database \(storage.description.path) cannot be \(what): a migration into it was not finished; "
+                + "finish it with apus migrate --resume")
+    }
+}
