@@ -34,11 +34,11 @@ public struct Backup: Sendable {
                 of: description, counts: counts, checksum: try Files.checksum(of: data), apusVersion: apusVersion,
                 createdAt: createdAt)
             try Files.write(manifest.json, to: folder.file(Manifest.fileName))
+            try folder.move(to: path)
         } catch {
             folder.remove()
             throw error
         }
-        try folder.move(to: path)
         return manifest
     }
 
@@ -141,10 +141,14 @@ public struct Backup: Sendable {
     private func check(
         _ description: StorageDescription, _ counts: RowCounts, against manifest: Manifest
     ) throws(ApusError) {
-        guard counts != manifest.counts || description.epoch.text != manifest.epoch else { return }
-        throw ApusError(
-            .storageUnavailable,
-            "the backup \(path) is not what its manifest says: \(counts.text), not \(manifest.counts.text)")
+        func expect(_ holds: Bool, _ found: String, _ told: String) throws(ApusError) {
+            guard !holds else { return }
+            throw ApusError(
+                .storageUnavailable, "the backup \(path) is not what its manifest says: \(found), not \(told)")
+        }
+        let epoch = description.epoch.text
+        try expect(epoch == manifest.epoch, "its epoch is \(epoch)", manifest.epoch)
+        try expect(counts == manifest.counts, counts.text, manifest.counts.text)
     }
 
     private static func contents(

@@ -62,8 +62,7 @@ public struct Checkup: Sendable {
     ) throws(ApusError) {
         guard let owner else { return }
         let usage = try reader.usage(owner: owner.id, liveAt: .distantPast)
-        let collections = try reader.collections(owner: owner.id, liveAt: .distantPast)
-        owner.examination.finish(usage: usage, collections: collections, findings: &findings)
+        owner.examination.finish(usage: usage, findings: &findings)
     }
 
     /// What must hold for rows that are not an owner's records.

@@ -33,10 +33,10 @@ public struct Migration: Sendable {
             throw ApusError(.badParameter, "\(source.url) cannot be migrated into itself")
         }
         let from = try source.open(.existing)
-        // The lock on the source lasts as long as its backend.
-        return try withExtendedLifetime(from) { () throws(ApusError) in
-            try UnfinishedMigration.refuse(from, to: "migrated")
-            let to = try target.open(.serving)
+        try UnfinishedMigration.refuse(from, to: "migrated")
+        let to = try target.open(.serving)
+        // The locks last as long as the backends.
+        return try withExtendedLifetime((from, to)) { () throws(ApusError) in
             let writer = try to.openWriter()
             defer { writer.close() }
             return try run(from: from, to: to, writer: writer, onProgress: onProgress)
@@ -48,17 +48,26 @@ public struct Migration: Sendable {
         onProgress: (MigrationProgress) -> Void
     ) throws(ApusError) -> Outcome {
         let epoch = from.description.epoch
-        let begun = try unfinished(in: writer, of: to, from: epoch)
+        let start = try start(in: writer, of: to, from: epoch)
         let reader = try from.openReader()
         let tally = try telling(of: source.path, "read") { () throws(ApusError) in
             try RowTally(of: reader) { onProgress(MigrationProgress(phase: .reading, rows: $0)) }
         }
         let total = tally.counts.total
-        guard let begun else {
+        let begun: UnfinishedMigration
+        switch start {
+        case .complete:
             try compare(tally, to, advice: "one of the two was written to since; nothing was changed") {
                 onProgress(MigrationProgress(phase: .comparing, rows: $0, total: total))
             }
             return .nothingToDo(tally)
+        case .empty: begun = UnfinishedMigration(sourceEpoch: epoch, sourceDigest: tally.digestText)
+        case .unfinished(let state):
+            guard state.sourceDigest == tally.digestText else {
+                throw refusal(
+                    "\(source.path) was written to after the migration began; remove the target and migrate anew")
+            }
+            begun = state
         }
         try copy(reader, into: writer, from: begun) {
             onProgress(MigrationProgress(phase: .copying, rows: $0, total: total))
@@ -73,19 +82,25 @@ public struct Migration: Sendable {
         return .done(tally, epoch: epoch)
     }
 
-    /// Where the copying begins; `nil` if the target was finished before.
-    private func unfinished(
+    /// What the target was found to hold.
+    private enum Start {
+        case empty
+        case unfinished(UnfinishedMigration)
+        case complete
+    }
+
+    private func start(
         in writer: any StorageWriter, of to: any StorageBackend, from epoch: Epoch
-    ) throws(ApusError) -> UnfinishedMigration? {
+    ) throws(ApusError) -> Start {
         let note = try telling(of: target.path, "read") { () throws(ApusError) in
             try writer.note(UnfinishedMigration.noteName)
         }
         guard let note else {
-            if to.description.epoch == epoch { return nil }
+            if to.description.epoch == epoch { return .complete }
             guard try isEmpty(writer) else {
                 throw refusal("it holds something already; nothing was changed")
             }
-            return UnfinishedMigration(sourceEpoch: epoch)
+            return .empty
         }
         guard resumes else {
             throw refusal("a migration into it was not finished; go on with --resume, or remove it")
@@ -96,7 +111,7 @@ public struct Migration: Sendable {
         guard begun.sourceEpoch == epoch else {
             throw refusal("the unfinished migration into it came from another database than \(source.path)")
         }
-        return begun
+        return .unfinished(begun)
     }
 
     private func isEmpty(_ reader: any StorageReader) throws(ApusError) -> Bool {

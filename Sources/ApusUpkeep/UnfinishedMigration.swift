@@ -5,25 +5,28 @@ public struct UnfinishedMigration: Hashable, Sendable {
     static let noteName = "migration"
 
     let sourceEpoch: Epoch
+    /// The digest of everything in the source when the copying began: it must not change until the end.
+    let sourceDigest: String
     /// Rows that were copied.
     var rows: Int
     /// Where the copying goes on.
     var place: CopyPlace
 
-    init(sourceEpoch: Epoch, rows: Int = 0, place: CopyPlace = .start) {
+    init(sourceEpoch: Epoch, sourceDigest: String, rows: Int = 0, place: CopyPlace = .start) {
         self.sourceEpoch = sourceEpoch
+        self.sourceDigest = sourceDigest
         self.rows = rows
         self.place = place
     }
 
-    /// Three lines; only the last may hold anything.
-    var text: String { "\(sourceEpoch.text)\n\(rows)\n\(place.text)" }
+    /// Four lines; only the last may hold anything.
+    var text: String { "\(sourceEpoch.text)\n\(sourceDigest)\n\(rows)\n\(place.text)" }
 
     /// `nil` for what ``text`` never is.
     init?(_ text: String) {
-        let lines = text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-        guard lines.count == 3, let rows = Int(lines[1]), let place = CopyPlace(lines[2]) else { return nil }
-        self.init(sourceEpoch: Epoch(lines[0]), rows: rows, place: place)
+        let lines = text.split(separator: "\n", maxSplits: 3, omittingEmptySubsequences: false).map(String.init)
+        guard lines.count == 4, let rows = Int(lines[2]), let place = CopyPlace(lines[3]) else { return nil }
+        self.init(sourceEpoch: Epoch(lines[0]), sourceDigest: lines[1], rows: rows, place: place)
     }
 
     /// Refuses a storage that holds a part of another one only.

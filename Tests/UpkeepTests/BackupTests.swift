@@ -148,7 +148,8 @@ import Testing
         try whole.write(to: URL(filePath: data))
         for (old, new, reason) in [
             ("\"records\": 54", "\"records\": 55", "not what its manifest says"),
-            ("\"format\": 1", "\"format\": 2", "format"), ("\"bytes\"", "\"bites\"", "bytes is missing"),
+            ("\"epoch\": \"", "\"epoch\": \"0", "its epoch is"), ("\"format\": 1", "\"format\": 2", "format"),
+            ("\"bytes\"", "\"bites\"", "bytes is missing"),
             ("{", "[", "no manifest"), ("}", "", "no manifest"),
         ] {
             try write("backup/manifest.json", text.replacing(old, with: new))
@@ -194,7 +195,7 @@ import Testing
     func `an unfinished migration is not backed up`(_ kind: String) throws {
         try folder.fill(kind, "data", owners: 1)
         let writer = try folder.open(kind, "data").openWriter()
-        let state = UnfinishedMigration(sourceEpoch: Epoch("e")).text
+        let state = UnfinishedMigration(sourceEpoch: Epoch("e"), sourceDigest: "").text
         try writer.commit { $0.notes = [UnfinishedMigration.noteName: state] }
         writer.close()
         #expect(try complaint { try make(kind) }.contains("not finished"))

@@ -107,6 +107,11 @@ import Testing
         #expect(try complaint { _ = try onward.run { _ in } }.contains("not finished"))
         let after = try folder.open(kind, "to", .reading).openReader().note(UnfinishedMigration.noteName)
         #expect(before == after)
+        let source = try folder.open(kind, "from").openWriter()
+        try source.commit { $0.users = [User(id: try OwnerID("new"), displayName: nil, createdAt: moment(0))] }
+        source.close()
+        let changed = try complaint { _ = try migration(kind, kind, resumes: true).run { _ in } }
+        #expect(changed.contains("was written to after the migration began"))
     }
 
     @Test(arguments: keptKinds)

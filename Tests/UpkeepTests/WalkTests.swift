@@ -59,10 +59,12 @@ import Testing
         ]
         for place in places {
             #expect(CopyPlace(place.text) == place)
-            let state = UnfinishedMigration(sourceEpoch: Epoch("e 1"), rows: 7, place: place)
+            let state = UnfinishedMigration(sourceEpoch: Epoch("e 1"), sourceDigest: "0f", rows: 7, place: place)
             #expect(UnfinishedMigration(state.text) == state)
         }
-        for text in ["", "owner", "records\tu", "records\tu\tx", "tokens", "audit\t1", "end\t", "e\n1", "e\nx\nend"] {
+        for text in [
+            "", "owner", "records\tu", "records\tu\tx", "tokens", "audit\t1", "end\t", "e\n1\nend", "e\nd\nx\nend",
+        ] {
             #expect(CopyPlace(text) == nil, "\(text)")
             #expect(UnfinishedMigration(text) == nil, "\(text)")
         }
