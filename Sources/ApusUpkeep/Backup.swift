@@ -27,6 +27,7 @@ public struct Backup: Sendable {
         do throws(ApusError) {
             let data = folder.file(Manifest.dataName)
             try telling(of: storage.path, "copied to \(path)") { () throws(ApusError) in try source.copy(to: data) }
+            try storage.at(data).open(.reading).refuseFaults(of: storage.path, "backed up")
             // The counts are read from the copy, so that they are of the same moment.
             let (description, counts) = try Self.contents(of: storage.at(data), to: "backed up")
             try folder.removeAll(except: [Manifest.dataName])

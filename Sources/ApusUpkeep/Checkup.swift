@@ -23,12 +23,12 @@ public struct Checkup: Sendable {
         let faults = try telling(of: storage.path, "read") { () throws(ApusError) in
             try backend.faults(limit: Findings.shownMax)
         }
-        for fault in faults { report.findings.add(fault) }
+        for line in faults.flatMap(Findings.lines) { report.findings.add(line) }
         do throws(ApusError) {
             try reader.snapshot { () throws(ApusError) in try examine(reader, &report) }
         } catch {
-            let cause = error.cause.map { " (\($0))" } ?? ""
-            report.findings.add("reading everything stopped: \(error.message)\(cause)")
+            let told = error.told(of: storage.path, "read to its end")
+            report.findings.add(told.message + (told.cause.map { " (\($0))" } ?? ""))
         }
         return report
     }

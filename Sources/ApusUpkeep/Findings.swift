@@ -22,6 +22,11 @@ public struct Findings: Sendable {
         if !holds { add(complaint()) }
     }
 
+    /// What a storage says, which may be more than one line.
+    static func lines(of text: String) -> [String] {
+        text.split(whereSeparator: \.isNewline).map(String.init)
+    }
+
     /// A name as a JSON string, so that whatever is in it, a finding stays one line.
     static func quoted(_ text: String) -> String {
         var quoted = ByteBuffer()

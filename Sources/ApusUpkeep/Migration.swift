@@ -34,6 +34,8 @@ public struct Migration: Sendable {
         }
         let from = try source.open(.existing)
         try UnfinishedMigration.refuse(from, to: "migrated")
+        onProgress(MigrationProgress(phase: .reading, rows: 0))
+        try from.refuseFaults(of: source.path, "migrated")
         let to = try target.open(.serving)
         // The locks last as long as the backends.
         return try withExtendedLifetime((from, to)) { () throws(ApusError) in

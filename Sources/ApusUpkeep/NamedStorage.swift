@@ -36,6 +36,20 @@ public struct NamedStorage: Sendable {
     }
 }
 
+extension StorageBackend {
+    /// Refuses damaged files: with an index that lacks a row, a copy would lack it too, and nobody would notice.
+    ///
+    /// - Parameter path: of the database that this one is, or is a copy of.
+    func refuseFaults(of path: String, _ what: String) throws(ApusError) {
+        let found: [String] = try telling(of: path, "read") { () throws(ApusError) in try faults(limit: 1) }
+        guard let fault = found.first else { return }
+        throw ApusError(
+            .storageUnavailable,
+            "the database \(path) cannot be \(what): it is damaged, apus doctor tells more "
+                + "(\(Findings.lines(of: fault).joined(separator: "; ")))")
+    }
+}
+
 extension ApusError {
     /// The same failure told to the operator: which database could not be read or written, and why.
     func told(of path: String, _ what: String) -> ApusError {

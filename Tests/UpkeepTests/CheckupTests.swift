@@ -76,6 +76,20 @@ import Testing
         #expect(try !findings().isEmpty)
     }
 
+    @Test func `a damaged database is neither migrated nor backed up, lest rows are lost unnoticed`() throws {
+        try folder.fill("sqlite", "data", owners: 1)
+        try folder.tamper("data", "DELETE FROM scopes")
+        let migration = Migration(
+            from: try folder.storage("sqlite", "data"), to: try folder.storage("sqlite", "to"), resumes: false)
+        #expect(try complaint { _ = try migration.run { _ in } }.contains("damaged"))
+        let backup = Backup(at: folder.file("backup"))
+        let told = try complaint {
+            _ = try backup.make(of: folder.storage("sqlite", "data"), apusVersion: "1", createdAt: moment(0))
+        }
+        #expect(told.contains("damaged") && told.contains(folder.file("data")))
+        #expect(try folder.contents().keys.allSatisfy { $0.hasPrefix("data") })
+    }
+
     @Test(arguments: keptKinds)
     func `what cannot be opened is told in one line that names it`(_ kind: String) throws {
         #expect(try complaint { _ = try findings(kind) }.contains(folder.file("data")))
