@@ -54,6 +54,33 @@ import Testing
         #expect(try next.epoch() != epoch)
     }
 
+    @Test(arguments: keptKinds)
+    func `after kill -9 a backup or restored database is whole or not there, and the next run succeeds`(
+        _ kind: String
+    ) throws {
+        let server = try RunningServer(["DB_PATH": "\(kind):data"], in: directory)
+        #expect(try TestUser(server).bulk((0..<10_000).map { item("k\($0)", "\"value \($0)\"") }).status == 200)
+        func killed(_ arguments: [String], onceThereIs name: String) throws {
+            let program = try Program(arguments, environment: [:], in: directory.path)
+            let path = directory.path + "/" + name
+            #expect(eventually { access(path, F_OK) == 0 || !program.isRunning })
+            program.end(with: SIGKILL)
+        }
+        for (number, name) in ["", "/unfinished", "/data", "/data"].enumerated() {
+            let (backup, restored) = ("b\(number)", "again\(number)")
+            try killed(["backup", backup, "--db", "\(kind):data"], onceThereIs: backup + ".partial" + name)
+            if access(directory.path + "/" + backup, F_OK) != 0 {
+                #expect(try run("backup", backup, "--db", "\(kind):data").code == 0)
+            }
+            #expect(try run("backup", "--verify", backup).printed.contains("records 10000"))
+            try killed(["restore", backup, "--to", "\(kind):\(restored)"], onceThereIs: restored + ".restoring" + name)
+            if access(directory.path + "/" + restored, F_OK) != 0 {
+                #expect(try run("restore", backup, "--to", "\(kind):\(restored)").code == 0)
+            }
+            #expect(try run("doctor", "--db", "\(kind):\(restored)").printed.contains("records 10000"))
+        }
+    }
+
     @Test func `the database of the settings is meant unless another is named, and no secret is needed`() throws {
         writeFile(directory.path + "/.env", "DB_PATH=mine.db\n")
         let server = try RunningServer(in: directory)
