@@ -27,9 +27,10 @@ public struct Backup: Sendable {
         do throws(ApusError) {
             let data = folder.file(Manifest.dataName)
             try telling(of: storage.path, "copied to \(path)") { () throws(ApusError) in try source.copy(to: data) }
-            try storage.at(data).open(.reading).refuseFaults(of: storage.path, "backed up")
             // The counts are read from the copy, so that they are of the same moment.
-            let (description, counts) = try Self.contents(of: storage.at(data), to: "backed up")
+            let (description, counts) = try Self.contents(of: storage.at(data), to: "backed up") {
+                backend throws(ApusError) in try backend.refuseFaults(of: storage.path, "backed up")
+            }
             try folder.removeAll(except: [Manifest.dataName])
             manifest = Manifest(
                 of: description, counts: counts, checksum: try Files.checksum(of: data), apusVersion: apusVersion,
@@ -111,19 +112,16 @@ public struct Backup: Sendable {
         }
     }
 
-    private static let journals = ["-wal", "-journal"]
-    private static let companions = journals + ["-shm", "-lock"]
-
     /// What lies beside a database is a part of it: with it, another one in its place would be read wrongly.
     private func refuseLeftovers(at target: String) throws(ApusError) {
         guard try Files.kind(target) == nil else { throw Files.taken(target) }
-        for suffix in Self.companions where try Files.kind(target + suffix) != nil {
+        for suffix in NamedStorage.companionSuffixes where try Files.kind(target + suffix) != nil {
             guard Files.byteCount(target + suffix) == 0 else { throw Files.taken(target + suffix) }
         }
     }
 
     private func refuseUnwritten(in folder: UnfinishedFolder) throws(ApusError) {
-        for suffix in Self.journals where Files.byteCount(folder.file(Manifest.dataName) + suffix) > 0 {
+        for suffix in NamedStorage.logSuffixes where Files.byteCount(folder.file(Manifest.dataName) + suffix) > 0 {
             throw ApusError(
                 .storageUnavailable, "the backup \(path) cannot be restored: its database was not closed whole")
         }
@@ -153,9 +151,11 @@ public struct Backup: Sendable {
     }
 
     private static func contents(
-        of storage: NamedStorage, to what: String
+        of storage: NamedStorage, to what: String,
+        checking check: (any StorageBackend) throws(ApusError) -> Void = { _ throws(ApusError) in }
     ) throws(ApusError) -> (StorageDescription, RowCounts) {
         let backend = try storage.open(.reading)
+        try check(backend)
         try UnfinishedMigration.refuse(backend, to: what)
         let counts = try telling(of: storage.path, "read") { () throws(ApusError) in
             try RowCounts(of: backend.openReader())

@@ -29,7 +29,7 @@ public struct Migration: Sendable {
     /// - Throws: with a message for the operator, which names the path: what opening throws; `storage-unavailable` if
     ///   the target holds something else, or the source cannot be read; `storage-full`.
     public func run(onProgress: (MigrationProgress) -> Void) throws(ApusError) -> Outcome {
-        guard !Files.areSame(source.path, target.path) else {
+        for suffix in [""] + NamedStorage.companionSuffixes where Files.areSame(source.path + suffix, target.path) {
             throw ApusError(.badParameter, "\(source.url) cannot be migrated into itself")
         }
         let from = try source.open(.existing)

@@ -54,11 +54,7 @@ public struct ProgressMeter: Sendable {
         }
         let isComplete = progress.rows == progress.total
         if let shown, shown.phase == progress.phase, moment - shown.at < Self.interval, !isComplete { return nil }
-        switch style {
-        case .bar: break
-        case .json: break
-        case .none: return nil
-        }
+        guard style != .none else { return nil }
         shown = (progress.phase, moment)
         let rate = rowsPerSecond(progress, at: moment)
         return style == .json ? json(progress, rate: rate) : bar(progress, rate: rate)

@@ -16,6 +16,10 @@ public struct NamedStorage: Sendable {
         self.opening = opening
     }
 
+    /// What the files that storages put beside theirs are named after it: logs, and files without which one can do.
+    static let logSuffixes = ["-wal", "-journal"]
+    static let companionSuffixes = logSuffixes + ["-shm", "-lock"]
+
     /// `KIND:PATH`, as commands take it.
     public var url: String { "\(kind):\(path)" }
 

@@ -8,6 +8,8 @@ import ApusCore
 struct StorageWalk {
     static let pageRowsMax = 1000
     static let pageBytesMax = 2 << 20
+    /// Answers are asked for by their bytes alone, and may be short.
+    static let answersBytesMax = 256 << 10
 
     /// Where the next page begins.
     private(set) var place: CopyPlace
@@ -57,7 +59,7 @@ struct StorageWalk {
     }
 
     private mutating func nextAnswers(of owner: OwnerID, after: String?) throws(ApusError) -> [StoredRow] {
-        let answers = try reader.storedAnswers(owner: owner, after: after, bytesMax: Self.pageBytesMax)
+        let answers = try reader.storedAnswers(owner: owner, after: after, bytesMax: Self.answersBytesMax)
         guard let last = answers.last else {
             place = .owners(after: owner)
             return []

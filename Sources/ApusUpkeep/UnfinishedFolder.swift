@@ -26,7 +26,12 @@ struct UnfinishedFolder {
             try Self.empty(path)
         case .file?, .other?: throw Self.foreign(path)
         }
-        try Files.write("", to: path + "/" + Self.mark)
+        do throws(ApusError) {
+            try Files.write("", to: path + "/" + Self.mark)
+        } catch {
+            remove()
+            throw error
+        }
     }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }

@@ -17,6 +17,10 @@ struct BackupCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The database; DB_PATH unless given.", valueName: "url")) var db: String?
     @Flag(help: "Read the backup and compare it with its manifest.") var verify = false
 
+    func validate() throws {
+        if verify, db != nil { throw ValidationError("--verify reads the backup alone: it takes no --db") }
+    }
+
     func run() throws {
         try Upkeep.run {
             let backup = Backup(at: path)

@@ -156,6 +156,9 @@ import Testing
         let itself = Migration(
             from: try folder.storage(kind, "from"), to: try folder.storage(kind, "./from"), resumes: true)
         #expect(try complaint(.badParameter) { _ = try itself.run { _ in } }.contains("itself"))
+        let beside = Migration(
+            from: try folder.storage(kind, "from"), to: try folder.storage(kind, "from-lock"), resumes: false)
+        #expect(try complaint(.badParameter) { _ = try beside.run { _ in } }.contains("itself"))
     }
 
     @Test(arguments: keptKinds)
