@@ -34,13 +34,18 @@ struct MigrateCommand: ParsableCommand {
             let source = try PluginRegistry.standard.storage(StorageURL(from))
             let target = try PluginRegistry.standard.storage(StorageURL(to))
             let start = ContinuousClock.now
-            var meter = ProgressMeter(style: style)
-            defer { write(meter.ending) }
-            let outcome = try Migration(from: source, to: target, resumes: resume).run { progress in
-                if let text = meter.text(for: progress, at: ContinuousClock.now - start) { write(text) }
-            }
-            write(meter.ending)
+            let outcome = try migrate(source, target, start: start)
             tell(outcome, source, target, seconds: (ContinuousClock.now - start) / .seconds(1))
+        }
+    }
+
+    private func migrate(
+        _ source: NamedStorage, _ target: NamedStorage, start: ContinuousClock.Instant
+    ) throws -> Migration.Outcome {
+        var meter = ProgressMeter(style: style)
+        defer { write(meter.ending) }
+        return try Migration(from: source, to: target, resumes: resume).run { progress in
+            if let text = meter.text(for: progress, at: ContinuousClock.now - start) { write(text) }
         }
     }
 
