@@ -4,7 +4,9 @@ SHELL := /bin/bash
 
 # Debian packages the build needs beside the Swift toolchain.
 PACKAGES := ca-certificates git liblmdb-dev libsqlite3-dev
-SOURCES := Package.swift Sources Tests Benchmarks
+SOURCES := Package.swift Sources Tests Benchmarks Examples
+# What the server does with records, users and sockets, to be tested on every storage.
+STORAGE_TESTS := ServerTests\.(Brief|Bulk|Delta|Durability|Expiry|FullDisk|Idempotency|LastWriteWins|List|MaxNumeric|Precondition|SocketResume|SocketStream|Token|User|Value)Tests
 # Further flags of the program, for example: make run ARGS='--port 9000'
 ARGS ?=
 
@@ -46,6 +48,9 @@ run: build ## Build, then serve on this machine; flags in ARGS
 # One test at a time: some start servers and measure time, and the machine may have two cores.
 test: setup ## Run all tests
 	swift test --no-parallel
+	for storage in lmdb memory; do \
+	  APUS_TEST_STORAGE=$$storage swift test --skip-build --no-parallel --filter '$(STORAGE_TESTS)'; \
+	done
 
 bench: build ## Measure the release build; flags in ARGS
 	swift build -c release --product apus-bench

@@ -32,6 +32,7 @@ let package = Package(
         .executable(name: "apus", targets: ["apus"]),
         .executable(name: "apus-bench", targets: ["ApusBench"]),
         .library(name: "ApusCore", targets: ["ApusCore"]),
+        .library(name: "ApusMemory", targets: ["ApusMemory"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
     ],
@@ -52,6 +53,7 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         room("ApusStorageKit", ["ApusCore", nioCore]),
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
+        room("ApusLMDB", ["ApusCore", "ApusStorageKit", "CLMDB", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
         room("ApusUpkeep", ["ApusCore", crypto, nioCore]),
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
@@ -61,8 +63,8 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep", crypto,
-                logging, lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep",
+                crypto, logging, lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         room("ApusTesting", ["ApusCore", nioCore]),
@@ -80,6 +82,9 @@ let package = Package(
             ],
             path: "Benchmarks/ApusBench",
             swiftSettings: strict),
+        .target(
+            name: "JournalStorage", dependencies: ["ApusCore", "ApusMemory"], path: "Examples/JournalStorage",
+            swiftSettings: strict),
         tests("CoreTests", ["ApusCore", "ApusTesting", nioCore]),
         tests("ProtocolTests", ["ApusCore", "ApusProtocol", "ApusTesting", nioCore]),
         tests(
@@ -94,11 +99,13 @@ let package = Package(
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),
-        tests("StorageTests", ["ApusCore", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
+        tests(
+            "StorageTests",
+            ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("TidyTests", []),
         tests(
             "UpkeepTests",
             ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", "ApusUpkeep", "CSQLite", nioCore]),
-        tests("PluginTests", ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", logging]),
+        tests("PluginTests", ["ApusCore", "ApusServer", "ApusTesting", "JournalStorage", logging]),
     ]
 )

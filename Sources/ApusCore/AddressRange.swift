@@ -38,7 +38,8 @@ public enum ClientAddress {
     /// The peer's address, unless the peer is a trusted proxy: then the rightmost hop it tells of that is none.
     ///
     /// Hops are added on the right, so everything left of the first untrusted one may be made up by the client. A hop
-    /// that is no address ends the search at the one before it; so does the end of the list.
+    /// that is no address ends the search at the one before it; so does the end of the list. A port behind an address
+    /// (`192.0.2.1:4711`, `[2001:db8::1]:4711`) is passed over.
     ///
     /// - Parameters:
     ///   - forwardedFor: the values of all `X-Forwarded-For` headers, in order.
@@ -50,12 +51,39 @@ public enum ClientAddress {
         for header in forwardedFor.reversed() {
             let hops = header.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
             for hop in hops.reversed() {
-                guard let address = Address(trimmed(hop)) else { return client.text }
+                guard let address = Address(withoutPort(trimmed(hop))) else { return client.text }
                 client = address
                 guard trusted.contains(where: { $0.contains(address) }) else { return client.text }
             }
         }
         return client.text
+    }
+
+    /// The network whose clients are counted together: an IPv4 address itself, of an IPv6 address its /64, because that
+    /// is what one client is given; `nil` for the loopback and for anything that is no address.
+    public static func network(of address: String) -> String? {
+        guard let address = Address(address.utf8[...]), !loopback.contains(where: { $0.contains(address) }) else {
+            return nil
+        }
+        return address.masked(to: min(address.bitCount, 64)).text
+    }
+
+    private static let loopback = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }
+
+    private static func withoutPort(_ hop: Substring.UTF8View) -> Substring.UTF8View {
+        let colon = UInt8(ascii: ":")
+        if hop.first == UInt8(ascii: "["), let end = hop.firstIndex(of: UInt8(ascii: "]")) {
+            let rest = hop[hop.index(after: end)...]
+            let address = hop[hop.index(after: hop.startIndex)..<end]
+            // Only an IPv6 address stands in brackets.
+            return (rest.isEmpty || isPort(rest)) && address.contains(colon) ? address : hop
+        }
+        guard let end = hop.firstIndex(of: colon), isPort(hop[end...]) else { return hop }
+        return hop[..<end]
+    }
+
+    private static func isPort(_ text: Substring.UTF8View) -> Bool {
+        text.first == UInt8(ascii: ":") && Address.isDecimal(text.dropFirst(), digitsMax: 5)
     }
 
     private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
@@ -113,6 +141,10 @@ private struct Address: Hashable {
         }
         guard !longest.isEmpty else { return hex(groups[...]) }
         return hex(groups[..<longest.lowerBound]) + "::" + hex(groups[longest.upperBound...])
+    }
+
+    static func isDecimal(_ text: Substring.UTF8View, digitsMax: Int) -> Bool {
+        (1...digitsMax).contains(text.count) && text.allSatisfy(\.isDigit)
     }
 
     static func decimal(_ text: Substring.UTF8View, digitsMax: Int) -> Int? {

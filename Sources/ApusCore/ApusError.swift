@@ -25,6 +25,7 @@ public struct ApusError: Error, Sendable {
         case uriTooLong = "uri-too-long"
         case unsupportedMediaType = "unsupported-media-type"
         case invalidField = "invalid-field"
+        case upgradeRequired = "upgrade-required"
         case clockSkew = "clock-skew"
         case notNumeric = "not-numeric"
         case rateLimited = "rate-limited"

@@ -1,8 +1,8 @@
 public import NIOCore
 
 /// Everything one commit writes; parts that are not named stay as they are.
-public struct CommitBatch: Sendable {
-    public struct RecordWrite: Sendable {
+public struct CommitBatch: Codable, Sendable {
+    public struct RecordWrite: Codable, Sendable {
         public var record: Record
         /// Of the row at the same address, if there is one.
         public var replacing: Int64?
@@ -42,7 +42,7 @@ public struct CommitBatch: Sendable {
 }
 
 /// What has run out: everything strictly before these moments.
-public struct Retention: Hashable, Sendable {
+public struct Retention: Hashable, Codable, Sendable {
     public var answersStoredBefore: Timestamp
     public var auditBefore: Timestamp
     /// For issued tokens (their end) and revocations (their `keepUntil`).
@@ -56,7 +56,7 @@ public struct Retention: Hashable, Sendable {
 }
 
 /// An answer kept for an `Idempotency-Key`; one stored again under the same key replaces the first.
-public struct StoredAnswer: Hashable, Sendable {
+public struct StoredAnswer: Hashable, Codable, Sendable {
     public var owner: OwnerID
     public var key: String
     public var fingerprint: [UInt8]

@@ -1,4 +1,4 @@
-public import NIOCore
+internal import NIOCore
 
 /// JSON string literals (RFC 8259, section 7): from validated text to `String`, and back.
 public enum JSONString {
@@ -63,55 +63,5 @@ public enum JSONString {
             return Unicode.Scalar(unit) ?? "\u{FFFD}"
         }
         return Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (low - 0xDC00)) ?? "\u{FFFD}"
-    }
-}
-
-extension ByteBuffer {
-    /// Appends `string` as a JSON string literal. Everything but `"`, `\` and control characters stays as it is.
-    public mutating func writeJSON(_ string: String) {
-        writeInteger(UInt8(ascii: "\""))
-        let needsEscape = string.utf8.contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
-        if needsEscape {
-            for byte in string.utf8 { writeEscaped(byte) }
-        } else {
-            writeString(string)
-        }
-        writeInteger(UInt8(ascii: "\""))
-    }
-
-    private mutating func writeEscaped(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): writeStaticString("\\\"")
-        case UInt8(ascii: "\\"): writeStaticString("\\\\")
-        case 0x0A: writeStaticString("\\n")
-        case 0x0D: writeStaticString("\\r")
-        case 0x09: writeStaticString("\\t")
-        case 0..<0x20:
-            writeStaticString(byte < 0x10 ? "\\u000" : "\\u001")
-            writeInteger("0123456789abcdef".utf8.dropFirst(Int(byte & 0xF)).first ?? 0)
-        default: writeInteger(byte)
-        }
-    }
-
-    /// Appends `number` in decimal.
-    public mutating func writeDecimal(_ number: Int64) {
-        guard number >= 0 else {
-            writeString(String(number))
-            return
-        }
-        var digits = 1
-        var rest = number
-        while rest >= 10 {
-            rest /= 10
-            digits += 1
-        }
-        writeWithUnsafeMutableBytes(minimumWritableBytes: digits) { bytes in
-            var rest = number
-            for index in stride(from: digits - 1, through: 0, by: -1) {
-                bytes[index] = UInt8(ascii: "0") + UInt8(rest % 10)
-                rest /= 10
-            }
-            return digits
-        }
     }
 }

@@ -3,7 +3,7 @@ public import NIOCore
 /// One JSON value as the client wrote it: validated, never decoded, spliced as it is into rows, answers and events.
 ///
 /// A slice of the request it came in; no bytes are copied. Equal when the bytes are equal.
-public struct JSONText: Hashable, Sendable {
+public struct JSONText: Hashable, Codable, Sendable {
     public var bytes: ByteBuffer
 
     /// - Parameter bytes: exactly one JSON value without space around it, already validated by ``JSONScanner``.

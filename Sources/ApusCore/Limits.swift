@@ -3,6 +3,12 @@ public struct Limits: Sendable {
     public var bodyBytesMax = 16 << 20
     /// All request bodies being received at once, over all connections.
     public var bodiesBytesMax = 512 << 20
+    /// Those of one client address, an IPv6 address standing for its /64; the loopback has no share of its own.
+    public var bodiesBytesPerAddressMax = 256 << 20
+    /// Those of one token's user.
+    public var bodiesBytesPerUserMax = 128 << 20
+    /// A body that its request has no use for is passed over up to here; beyond, the connection is closed.
+    public var uselessBodyBytesMax = 16 << 10
     public var valueBytesMax = 1 << 20
     public var valueDepthMax = 128
     public var bulkItemsMax = 10_000
@@ -29,15 +35,24 @@ public struct Limits: Sendable {
     /// Reads waiting for a reader.
     public var readsWaitingMax = 16_384
     public var connectionsMax = 20_000
+    /// Connections of one address, an IPv6 address standing for its /64; not those of a trusted proxy or the loopback.
+    public var connectionsPerAddressMax = 5_000
+    public var socketsPerUserMax = 10_000
     /// A client's clock may run ahead of ours by this much.
     public var clockSkewMilliseconds: Int64 = 60_000
     public var tokenLeewaySeconds: Int64 = 30
     public var idempotencyLifeSeconds: Int64 = 86_400
     public var ttlSecondsMax: Int64 = 315_360_000
+    /// From the first byte of a request to the end of its headers.
+    public var headSecondsMax: Int64 = 10
     /// Seconds of a request in which less than 1 KiB of it came.
     public var requestSecondsMax: Int64 = 30
     public var bodySecondsMax: Int64 = 300
     public var idleSecondsMax: Int64 = 75
+    /// A new connection may be silent for so long.
+    public var newConnectionSecondsMax: Int64 = 30
+    /// Bytes that come after the last answer are dropped for so long before the connection is cut.
+    public var lingerSecondsMax: Int64 = 30
     public var heartbeatSeconds: Int64 = 25
     public var silenceSecondsMax: Int64 = 60
 

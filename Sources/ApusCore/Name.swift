@@ -10,7 +10,7 @@ public protocol NameKind: Sendable {
 ///
 /// Names are compared, ordered and hashed byte by byte: no Unicode normalisation, so the composed and the decomposed
 /// form of a letter are two names.
-public struct Name<Kind: NameKind>: Sendable {
+public struct Name<Kind: NameKind>: Codable, Sendable {
     public let text: String
 
     /// - Throws: `invalid-field` naming the field and the rule that was broken.
@@ -93,7 +93,7 @@ public typealias CollectionName = Name<CollectionKind>
 public typealias RecordKey = Name<KeyKind>
 
 /// Where a record lives: owner / collection / key.
-public struct RecordAddress: Hashable, Sendable {
+public struct RecordAddress: Hashable, Codable, Sendable {
     public var owner: OwnerID
     public var collection: CollectionName
     public var key: RecordKey

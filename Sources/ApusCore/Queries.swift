@@ -92,7 +92,7 @@ public struct CollectionCount: Hashable, Sendable {
 }
 
 /// An owner's place in its own history.
-public struct OwnerState: Hashable, Sendable {
+public struct OwnerState: Hashable, Codable, Sendable {
     public var lastSequence = SequenceNumber.zero
     /// Commit time of `lastSequence`.
     public var lastCommittedAt = Timestamp(milliseconds: 0)

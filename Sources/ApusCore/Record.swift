@@ -1,5 +1,5 @@
 /// A stored record, alive or a tombstone.
-public struct Record: Hashable, Sendable {
+public struct Record: Hashable, Codable, Sendable {
     public var address: RecordAddress
     /// The client's own JSON text; `nil` in a tombstone.
     public var value: JSONText?

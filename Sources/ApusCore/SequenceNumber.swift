@@ -1,5 +1,5 @@
 /// An owner's change number (`seq` on the wire): 1, 2, 3 … without holes, in commit order; 0 is before the first.
-public struct SequenceNumber: Hashable, Comparable, Sendable {
+public struct SequenceNumber: Hashable, Comparable, Codable, Sendable {
     public var rawValue: Int64
 
     @inlinable
@@ -17,7 +17,7 @@ public struct SequenceNumber: Hashable, Comparable, Sendable {
 }
 
 /// An opaque string minted when a database is created or restored; positions of one epoch mean nothing in another.
-public struct Epoch: Hashable, Sendable {
+public struct Epoch: Hashable, Codable, Sendable {
     public let text: String
 
     public init(_ text: String) {

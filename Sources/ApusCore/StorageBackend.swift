@@ -169,7 +169,7 @@ public protocol StorageTransaction: StorageReader {
 }
 
 /// A record and where the backend found it.
-public struct StoredRecord: Sendable {
+public struct StoredRecord: Codable, Sendable {
     public var record: Record
     /// The backend's own; good until the transaction ends.
     public var locator: Int64

@@ -3,7 +3,7 @@ public import NIOCore
 /// A moment as milliseconds since 1970-01-01T00:00:00Z, on the wire RFC 3339 in UTC with three decimals.
 ///
 /// Holds the years 0000 to 9999, what RFC 3339 can write.
-public struct Timestamp: Hashable, Comparable, Sendable {
+public struct Timestamp: Hashable, Comparable, Codable, Sendable {
     public var milliseconds: Int64
 
     @inlinable
@@ -32,35 +32,43 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 extension Timestamp {
-    /// Appends `YYYY-MM-DDTHH:MM:SS.mmmZ`, 24 bytes.
-    public func write(to buffer: inout ByteBuffer) {
+    /// The length of what is written.
+    static let textBytes = 24
+
+    /// Writes `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    func write(to bytes: UnsafeMutableRawBufferPointer) {
         let clamped = min(max(milliseconds, Self.bounds.lowerBound), Self.bounds.upperBound)
         let day = clamped >= 0 ? clamped / 86_400_000 : (clamped - 86_399_999) / 86_400_000
         let inDay = Int(clamped - day * 86_400_000)
         let (year, month, dayOfMonth) = Self.civil(daysSince1970: Int(day))
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 24) { bytes in
-            func put(_ value: Int, at index: Int, digits: Int) {
-                var rest = value
-                for position in stride(from: index + digits - 1, through: index, by: -1) {
-                    bytes[position] = UInt8(ascii: "0") + UInt8(rest % 10)
-                    rest /= 10
-                }
+        func put(_ value: Int, at index: Int, digits: Int) {
+            var rest = value
+            for position in stride(from: index + digits - 1, through: index, by: -1) {
+                bytes[position] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
             }
-            put(year, at: 0, digits: 4)
-            put(month, at: 5, digits: 2)
-            put(dayOfMonth, at: 8, digits: 2)
-            put(inDay / 3_600_000, at: 11, digits: 2)
-            put(inDay / 60_000 % 60, at: 14, digits: 2)
-            put(inDay / 1000 % 60, at: 17, digits: 2)
-            put(inDay % 1000, at: 20, digits: 3)
-            bytes[4] = UInt8(ascii: "-")
-            bytes[7] = UInt8(ascii: "-")
-            bytes[10] = UInt8(ascii: "T")
-            bytes[13] = UInt8(ascii: ":")
-            bytes[16] = UInt8(ascii: ":")
-            bytes[19] = UInt8(ascii: ".")
-            bytes[23] = UInt8(ascii: "Z")
-            return 24
+        }
+        put(year, at: 0, digits: 4)
+        put(month, at: 5, digits: 2)
+        put(dayOfMonth, at: 8, digits: 2)
+        put(inDay / 3_600_000, at: 11, digits: 2)
+        put(inDay / 60_000 % 60, at: 14, digits: 2)
+        put(inDay / 1000 % 60, at: 17, digits: 2)
+        put(inDay % 1000, at: 20, digits: 3)
+        bytes[4] = UInt8(ascii: "-")
+        bytes[7] = UInt8(ascii: "-")
+        bytes[10] = UInt8(ascii: "T")
+        bytes[13] = UInt8(ascii: ":")
+        bytes[16] = UInt8(ascii: ":")
+        bytes[19] = UInt8(ascii: ".")
+        bytes[23] = UInt8(ascii: "Z")
+    }
+
+    /// Appends `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    public func write(to buffer: inout ByteBuffer) {
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.textBytes) { memory in
+            write(to: memory)
+            return Self.textBytes
         }
     }
 

@@ -1,5 +1,5 @@
 /// A user an administrator made. Tokens may also speak for users that were never made here.
-public struct User: Hashable, Sendable {
+public struct User: Hashable, Codable, Sendable {
     public var id: OwnerID
     public var displayName: String?
     public var createdAt: Timestamp
@@ -25,7 +25,7 @@ public struct OwnerUsage: Hashable, Sendable {
 }
 
 /// A token that was issued here; the token itself is never stored.
-public struct TokenGrant: Hashable, Sendable {
+public struct TokenGrant: Hashable, Codable, Sendable {
     public var user: OwnerID
     /// `jti`
     public var id: String
@@ -49,7 +49,7 @@ public struct TokenGrant: Hashable, Sendable {
 }
 
 /// A revoked `jti`, kept until no token with it can be good any more.
-public struct TokenRevocation: Hashable, Sendable {
+public struct TokenRevocation: Hashable, Codable, Sendable {
     public var tokenID: String
     public var keepUntil: Timestamp
 
@@ -60,7 +60,7 @@ public struct TokenRevocation: Hashable, Sendable {
 }
 
 /// Which tokens of a user stopped working together, by rotation or revocation.
-public struct TokenCutoff: Hashable, Sendable {
+public struct TokenCutoff: Hashable, Codable, Sendable {
     public var user: OwnerID
     /// Tokens issued here with a lower generation are revoked.
     public var generation: Int64
@@ -116,7 +116,7 @@ public enum Revocation: Hashable, Sendable {
 }
 
 /// Something that was done or refused, for the audit log. Never holds a token, secret or value.
-public struct AuditEntry: Hashable, Sendable {
+public struct AuditEntry: Hashable, Codable, Sendable {
     public var at: Timestamp
     public var origin: RequestOrigin
     /// `data.write`, `token.issue`, `token.rotate`, `token.revoke`, `user.revoke`, `user.delete`, `request.refused`.

@@ -104,7 +104,7 @@ public struct IdempotencyClaim: Sendable {
 }
 
 /// Who asked, for the audit log.
-public struct RequestOrigin: Hashable, Sendable {
+public struct RequestOrigin: Hashable, Codable, Sendable {
     /// `user:u1`, `admin` or `system`.
     public var actor: String
     public var ip: String

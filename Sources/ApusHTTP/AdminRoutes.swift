@@ -6,14 +6,14 @@ import NIOHTTP1
 /// Users and tokens, for the administrator.
 enum AdminRoutes {
     static let all: [Route] = [
-        Route(method: .POST, pattern: "/v1/admin/users", access: .administrator, handle: issue),
+        Route(method: .POST, pattern: "/v1/admin/users", access: .administrator, takesBody: true, handle: issue),
         Route(method: .GET, pattern: "/v1/admin/users", access: .administrator, handle: list),
         Route(method: .GET, pattern: "/v1/admin/users/{id}", access: .administrator, handle: show),
         Route(method: .DELETE, pattern: "/v1/admin/users/{id}", access: .administrator, handle: delete),
         Route(method: .POST, pattern: "/v1/admin/users/{id}/rotate", access: .administrator, handle: rotate),
         Route(method: .POST, pattern: "/v1/admin/users/{id}/revoke", access: .administrator, handle: revokeUser),
         Route(
-            method: .POST, pattern: "/v1/admin/tokens/revoke", access: .administrator,
+            method: .POST, pattern: "/v1/admin/tokens/revoke", access: .administrator, takesBody: true,
             handle: revokeToken),
     ]
 

@@ -1,3 +1,4 @@
+import NIOCore
 import NIOHTTP1
 
 /// Cross-origin requests from browsers (the Fetch standard's CORS protocol), for listed origins only.
@@ -7,12 +8,12 @@ enum CrossOrigin {
     private static let exposedHeaders = "ETag, Idempotency-Replayed, Retry-After, X-Request-Id"
 
     /// Lets a listed origin read the answer; others get the answer without leave to read it.
-    static func addHeaders(for request: HTTPRequestHead, allowed: [String], to headers: inout HTTPHeaders) {
+    static func writeHeaders(for request: HTTPRequestHead, allowed: [String], to buffer: inout ByteBuffer) {
         guard !allowed.isEmpty else { return }
-        headers.add(name: "Vary", value: "Origin")
+        buffer.writeHeader("Vary", "Origin")
         guard let origin = request.headers.first(name: "Origin"), allowed.contains(origin) else { return }
-        headers.add(name: "Access-Control-Allow-Origin", value: origin)
-        headers.add(name: "Access-Control-Expose-Headers", value: exposedHeaders)
+        buffer.writeHeader("Access-Control-Allow-Origin", origin)
+        buffer.writeHeader("Access-Control-Expose-Headers", exposedHeaders)
     }
 
     /// The answer to `OPTIONS`, also when it asks on a page's behalf.

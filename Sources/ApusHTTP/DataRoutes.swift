@@ -7,12 +7,13 @@ import NIOHTTP1
 /// Records over REST.
 enum DataRoutes {
     static let all: [Route] = [
-        Route(method: .POST, pattern: "/v1/data", access: .user, handle: upsert),
-        Route(method: .POST, pattern: "/v1/data/bulk", access: .user, handle: bulk),
+        Route(method: .POST, pattern: "/v1/data", access: .user, takesBody: true, handle: upsert),
+        Route(method: .POST, pattern: "/v1/data/bulk", access: .user, takesBody: true, handle: bulk),
         Route(method: .GET, pattern: "/v1/data/{user}", access: .user, handle: listOwner),
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}", access: .user, handle: listCollection),
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: read),
-        Route(method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: put),
+        Route(
+            method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, takesBody: true, handle: put),
         Route(method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: delete),
         Route(method: .GET, pattern: "/v1/collections/{user}", access: .user, handle: collections),
     ]
@@ -23,37 +24,53 @@ enum DataRoutes {
 extension DataRoutes {
     private static func upsert(_ exchange: Exchange) throws(ApusError) {
         try exchange.requireJSON()
-        var body = try WriteBody.single(
-            exchange.body, policy: try exchange.conflictPolicy(), limits: exchange.service.limits)
+        let (policy, limits) = (try exchange.conflictPolicy(), exchange.service.limits)
         let precondition = try exchange.precondition()
-        body.items = body.items.map { item in
-            item.map { item in
-                var item = item
-                item.precondition = precondition
-                return item
+        let claim = try ClaimDraft(exchange)
+        try exchange.readBody { bytes throws(ApusError) in
+            var body = try WriteBody.single(bytes, policy: policy, limits: limits)
+            body.items = body.items.map { item in
+                item.map { item in
+                    var item = item
+                    item.precondition = precondition
+                    return item
+                }
             }
+            return (body, claim?.made(of: bytes, isBulk: false))
+        } then: { read, exchange throws(ApusError) in
+            try write(exchange, read.0, read.1, isBulk: false)
         }
-        try write(exchange, body, isBulk: false)
     }
 
     private static func bulk(_ exchange: Exchange) throws(ApusError) {
         try exchange.requireJSON()
-        let body = try WriteBody.bulk(
-            exchange.body, policy: try exchange.conflictPolicy(), limits: exchange.service.limits)
-        try write(exchange, body, isBulk: true)
+        let (policy, limits) = (try exchange.conflictPolicy(), exchange.service.limits)
+        let claim = try ClaimDraft(exchange)
+        try exchange.readBody { bytes throws(ApusError) in
+            (try WriteBody.bulk(bytes, policy: policy, limits: limits), claim?.made(of: bytes, isBulk: true))
+        } then: { read, exchange throws(ApusError) in
+            try write(exchange, read.0, read.1, isBulk: true)
+        }
     }
 
     private static func put(_ exchange: Exchange) throws(ApusError) {
         try exchange.requireJSON()
         let limits = exchange.service.limits
         let address = try exchange.recordAddress()
-        let value = try JSONText(parsing: exchange.body, depthMax: limits.valueDepthMax)
-        guard value.byteCount <= limits.valueBytesMax else { throw .valueTooLarge(value.byteCount, limits: limits) }
-        let item = WriteItem(
-            collection: address.collection, key: address.key, operation: .set(value, try expiry(exchange)),
-            updatedAt: try exchange.time("updated_at"), policy: try exchange.conflictPolicy(),
-            precondition: try exchange.precondition())
-        try write(exchange, WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true), isBulk: false)
+        let (expiry, updatedAt) = (try expiry(exchange), try exchange.time("updated_at"))
+        let (policy, precondition) = (try exchange.conflictPolicy(), try exchange.precondition())
+        let claim = try ClaimDraft(exchange)
+        try exchange.readBody { bytes throws(ApusError) in
+            let value = try JSONText(parsing: bytes, depthMax: limits.valueDepthMax)
+            guard value.byteCount <= limits.valueBytesMax else { throw .valueTooLarge(value.byteCount, limits: limits) }
+            let item = WriteItem(
+                collection: address.collection, key: address.key, operation: .set(value, expiry),
+                updatedAt: updatedAt, policy: policy, precondition: precondition)
+            let body = WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true)
+            return (body, claim?.made(of: bytes, isBulk: false))
+        } then: { read, exchange throws(ApusError) in
+            try write(exchange, read.0, read.1, isBulk: false)
+        }
     }
 
     private static func delete(_ exchange: Exchange) throws(ApusError) {
@@ -62,7 +79,8 @@ extension DataRoutes {
             collection: address.collection, key: address.key, operation: .delete,
             updatedAt: try exchange.time("updated_at"), policy: try exchange.conflictPolicy(),
             precondition: try exchange.precondition())
-        try write(exchange, WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true), isBulk: false)
+        let body = WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true)
+        try write(exchange, body, try ClaimDraft(exchange)?.made(of: ByteBuffer(), isBulk: false), isBulk: false)
     }
 
     private static func expiry(_ exchange: Exchange) throws(ApusError) -> Expiry {
@@ -78,17 +96,28 @@ extension DataRoutes {
         return .afterSeconds(seconds)
     }
 
-    private static func write(_ exchange: Exchange, _ body: WriteBody, isBulk: Bool) throws(ApusError) {
+    private static func write(
+        _ exchange: Exchange, _ body: WriteBody, _ claim: IdempotencyClaim?, isBulk: Bool
+    ) throws(ApusError) {
         guard let principal = exchange.principal else { throw ApusError(.unauthenticated, "a token is needed") }
         try exchange.service.authorize(principal, for: body.owner)
         let request = WriteRequest(
             owner: body.owner, items: body.items, isAtomic: body.isAtomic, isBulk: isBulk,
-            idempotency: try claim(exchange, isBulk: isBulk), principal: principal, origin: exchange.origin)
+            idempotency: claim, principal: principal, origin: exchange.origin)
+        let requestID = exchange.requestID
+        guard exchange.isLarge else {
+            exchange.service.write(
+                request,
+                then: exchange.answer { answer, _ throws(ApusError) in
+                    try reply(answer, isBulk: isBulk, requestID: requestID)
+                })
+            return
+        }
         exchange.service.write(
             request,
-            then: exchange.answer { answer, exchange throws(ApusError) in
-                try reply(answer, isBulk: isBulk, requestID: exchange.requestID)
-            })
+            then: exchange.answer(awaiting: { answer async throws(ApusError) in
+                try reply(answer, isBulk: isBulk, requestID: requestID)
+            }))
     }
 
     private static func reply(
@@ -106,7 +135,7 @@ extension DataRoutes {
         }
     }
 
-    private static func encode(_ results: [WriteResult], isBulk: Bool, requestID: String) -> ByteBuffer {
+    fileprivate static func encode(_ results: [WriteResult], isBulk: Bool, requestID: String) -> ByteBuffer {
         var body = ByteBuffer()
         if isBulk {
             body.writeBulkAnswer(results, requestID: requestID)
@@ -115,26 +144,37 @@ extension DataRoutes {
         }
         return body
     }
+}
 
-    private static func claim(_ exchange: Exchange, isBulk: Bool) throws(ApusError) -> IdempotencyClaim? {
+/// An `Idempotency-Key` and what of the head makes a request the same as another.
+private struct ClaimDraft: Sendable {
+    private let key: String
+    private let parts: [String]
+    private let requestID: String
+
+    /// `nil` without the header.
+    init?(_ exchange: Exchange) throws(ApusError) {
         guard let key = exchange.header("Idempotency-Key") else { return nil }
         let bytesMax = exchange.service.limits.idempotencyKeyBytesMax
         guard 1...bytesMax ~= key.utf8.count else {
             throw ApusError(.badParameter, "Idempotency-Key must be 1 to \(bytesMax) bytes")
         }
-        var digest = SHA256()
-        for part in [
+        self.key = key
+        requestID = exchange.requestID
+        parts = [
             exchange.head.method.rawValue, exchange.head.uri, exchange.header("X-Conflict-Policy") ?? "",
             exchange.header("X-Conflict-Field") ?? "", exchange.header("If-Match") ?? "",
             exchange.header("If-None-Match") ?? "",
-        ] {
-            digest.update(data: Array(part.utf8) + [0])
-        }
-        exchange.body.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
-        let requestID = exchange.requestID
-        return IdempotencyClaim(key: key, fingerprint: Array(digest.finalize())) { answer in
+        ]
+    }
+
+    func made(of body: ByteBuffer, isBulk: Bool) -> IdempotencyClaim {
+        var digest = SHA256()
+        for part in parts { digest.update(data: Array(part.utf8) + [0]) }
+        body.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
+        return IdempotencyClaim(key: key, fingerprint: Array(digest.finalize())) { [requestID] answer in
             guard case .decided(let results) = answer else { return ByteBuffer() }
-            return encode(results, isBulk: isBulk, requestID: requestID)
+            return DataRoutes.encode(results, isBulk: isBulk, requestID: requestID)
         }
     }
 }

@@ -15,14 +15,20 @@ final class Exchange {
     /// Set, with the parameters, before a route is called.
     var target = RequestTarget.root
     var parameters: [String] = []
+    /// What the audit log calls it.
+    var action = "request"
+    /// Whether its route reads a body.
+    var takesBody = false
     private(set) var body = ByteBuffer()
+    /// The room its body takes, until it is answered.
+    private var room: BodyRoom.Share?
 
     private let lane: Lane
-    private var finish: ((HTTPReply) -> Void)?
+    private var finish: ((Exchange, HTTPReply) -> Void)?
 
     init(
         context: HTTPContext, head: HTTPRequestHead, requestID: String, address: String, lane: Lane,
-        finish: @escaping (HTTPReply) -> Void
+        finish: @escaping (Exchange, HTTPReply) -> Void
     ) {
         self.context = context
         self.head = head
@@ -32,19 +38,40 @@ final class Exchange {
         self.finish = finish
     }
 
-    func append(_ part: ByteBuffer) {
+    /// Appends to the body.
+    ///
+    /// - Throws: `rate-limited`, `overloaded` if there is no room.
+    func append(_ part: ByteBuffer) throws(ApusError) {
+        let room = room ?? context.hub.bodies.share(of: self, limits: service.limits)
+        self.room = room
+        try room.take(part.readableBytes)
         if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
     }
 
     /// Sends the answer; a second one is dropped.
     func reply(_ reply: HTTPReply) {
-        finish?(reply)
-        finish = nil
+        let finish = self.finish
+        self.finish = nil
+        room = nil
+        finish?(self, reply)
     }
 
     func fail(_ error: ApusError) {
         if error.cause != nil, error.code.status >= 500 { context.log(error, requestID: requestID) }
         reply(.problem(error, requestID: requestID))
+    }
+
+    /// Answers with the error; the audit log counts those that say "you may not".
+    func refuse(_ error: ApusError) {
+        switch error.code.status {
+        case 401, 403, 429:
+            let actor = principal.map { "user:\($0.user)" } ?? "unknown"
+            service.noteRefusal(
+                error, of: "\(head.method.rawValue) \(action)",
+                origin: RequestOrigin(actor: actor, ip: address, requestID: requestID))
+        default: break
+        }
+        fail(error)
     }
 
     /// Drops the answer: nobody waits for it any more.
@@ -87,6 +114,38 @@ final class Exchange {
                     case .success(let reply): bound.value.reply(reply)
                     case .failure(let error): bound.value.fail(error)
                     }
+                }
+            }
+        }
+    }
+
+    /// Whether reading the body would keep the event loop, and everybody on it, for more than a millisecond or so.
+    var isLarge: Bool { body.readableBytes > 256 << 10 }
+
+    /// Has the body read, and goes on with what was read; a large one is read in a task, of which no more run at once
+    /// than there are cores.
+    func readBody<Body: Sendable>(
+        _ read: @escaping @Sendable (ByteBuffer) throws(ApusError) -> Body,
+        then: @escaping @Sendable (Body, Exchange) throws(ApusError) -> Void
+    ) throws(ApusError) {
+        guard isLarge else {
+            try then(try read(body), self)
+            return
+        }
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        Task(priority: .utility) { [body, lane] in
+            let outcome: Result<Body, ApusError>
+            do throws(ApusError) {
+                outcome = .success(try read(body))
+            } catch {
+                outcome = .failure(error)
+            }
+            lane.post {
+                let exchange = bound.value
+                do throws(ApusError) {
+                    try then(try outcome.get(), exchange)
+                } catch {
+                    exchange.refuse(error)
                 }
             }
         }

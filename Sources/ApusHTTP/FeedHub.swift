@@ -11,10 +11,18 @@ final class FeedHub: FeedObserver {
         var interest: [OwnerID: UInt64] = [:]
     }
 
+    private struct Counts {
+        var connections: [String: Int] = [:]
+        var sockets: [OwnerID: Int] = [:]
+    }
+
+    /// The room for the bodies of requests.
+    let bodies = BodyRoom()
+
     private let state: Mutex<State> = Mutex(State())
     private let connections = Atomic<Int>(0)
     private let sockets = Atomic<Int>(0)
-    private let bodyBytes = Atomic<Int>(0)
+    private let counts: Mutex<Counts> = Mutex(Counts())
 
     /// How many event loops interest can be kept for.
     static let lanesMax = UInt64.bitWidth
@@ -68,26 +76,56 @@ extension FeedHub {
     var connectionCount: Int { connections.load(ordering: .relaxed) }
     var socketCount: Int { sockets.load(ordering: .relaxed) }
 
-    func takeConnection(max: Int) -> Bool {
-        guard connections.add(1, ordering: .relaxed).newValue <= max else {
+    /// How a new connection is received.
+    enum Entry {
+        case welcome
+        /// There are enough of its address: it is only told so.
+        case crowded
+        /// There are too many: it is closed unheard.
+        case full
+    }
+
+    func takeConnection(from network: String?, limits: Limits) -> Entry {
+        guard connections.add(1, ordering: .relaxed).newValue <= limits.connectionsMax else {
             connections.subtract(1, ordering: .relaxed)
-            return false
+            return .full
         }
-        return true
+        guard let network else { return .welcome }
+        let max = limits.connectionsPerAddressMax
+        let entry = counts.withLock { counts -> Entry in
+            let count = counts.connections[network, default: 0] + 1
+            guard count <= max + max / 8 + 1 else { return .full }
+            counts.connections[network] = count
+            return count <= max ? .welcome : .crowded
+        }
+        if entry == .full { connections.subtract(1, ordering: .relaxed) }
+        return entry
     }
 
-    func releaseConnection() { connections.subtract(1, ordering: .relaxed) }
-    func addSocket() { sockets.add(1, ordering: .relaxed) }
-    func removeSocket() { sockets.subtract(1, ordering: .relaxed) }
-
-    /// Takes `count` bytes of the room that all request bodies share; `false` when there is none.
-    func takeBodyBytes(_ count: Int, max: Int) -> Bool {
-        guard bodyBytes.add(count, ordering: .relaxed).newValue <= max else {
-            bodyBytes.subtract(count, ordering: .relaxed)
-            return false
-        }
-        return true
+    func releaseConnection(from network: String?) {
+        connections.subtract(1, ordering: .relaxed)
+        guard let network else { return }
+        counts.withLock { Self.countDown(network, in: &$0.connections) }
     }
 
-    func releaseBodyBytes(_ count: Int) { bodyBytes.subtract(count, ordering: .relaxed) }
+    func takeSocket(of user: OwnerID, max: Int) -> Bool {
+        let isTaken = counts.withLock { counts in
+            let count = counts.sockets[user, default: 0] + 1
+            guard count <= max else { return false }
+            counts.sockets[user] = count
+            return true
+        }
+        if isTaken { sockets.add(1, ordering: .relaxed) }
+        return isTaken
+    }
+
+    func releaseSocket(of user: OwnerID) {
+        sockets.subtract(1, ordering: .relaxed)
+        counts.withLock { Self.countDown(user, in: &$0.sockets) }
+    }
+
+    private static func countDown<Key>(_ key: Key, in counts: inout [Key: Int]) {
+        let count = (counts[key] ?? 0) - 1
+        counts[key] = count > 0 ? count : nil
+    }
 }

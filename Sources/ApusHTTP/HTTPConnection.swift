@@ -3,390 +3,378 @@ import ApusProtocol
 import NIOCore
 import NIOHTTP1
 
-/// One HTTP connection: collects a request, has it admitted, calls its route, writes the answer; one at a time.
-final class HTTPConnection: ChannelInboundHandler, RemovableChannelHandler {
+/// One HTTP connection: carries out what ``ConnectionStateMachine`` decides.
+///
+/// What arrives while a request is being judged or answered waits in a queue, and nothing more is read until then.
+final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
-    /// Why the upgrade this connection asked for was refused.
-    var upgradeRefusal: ApusError?
-    /// The socket this connection has become.
-    private var session: WebSocketSession?
-
-    private enum Progress {
-        case idle
-        case receiving(Exchange)
-        /// The answer is out before the request was whole; the rest is dropped, and then the connection.
-        case discarding
-        case answering(Exchange)
-        /// The answer is written but the client has not taken it yet; the next request waits.
-        case flushing
+    private enum Arrival {
+        case part(HTTPServerRequestPart)
+        case failure(HTTPParserError)
+        case endOfInput
     }
 
-    private let context: HTTPContext
-    private let routes: RouteTable
-    private let lane: Lane
-    private var channelContext: ChannelHandlerContext?
-    private var progress = Progress.idle
-    private var keepsAlive = true
-    private var isHead = false
-    private var bodyBytesTaken = 0
-    private var bodyBytesReceived = 0
-    private var bodyBytesAtTick = 0
-    /// Seconds in which hardly anything of the body came.
-    private var slowTicks: Int64 = 0
-    private var changedAt = NIODeadline.now()
-    private var peer = ""
+    let context: HTTPContext
+    let admission: Admission
+    let lane: Lane
+    var machine: ConnectionStateMachine
+    var channelContext: ChannelHandlerContext?
+    /// The request under way, until it is answered.
+    var current: Exchange?
 
-    /// An answer up to this size goes out with its end in one write.
+    private var peer = Peer(address: "", isTrusted: false)
+    /// Whether the client's address has all the connections it may have, so that this one is only told so.
+    private var isCrowded = false
+
+    private var verdict: Admission.Verdict?
+
+    private var waiting = CircularBuffer<Arrival>(initialCapacity: 4)
+    private var isTaking = false
+    /// Whether the channel is handing in what it has read; its end is the time to flush.
+    private var isReading = false
+    private var isReadHeld = false
+    private var needsFlush = false
+    /// Whether what comes by here now are the bytes of a socket.
+    private var isHandedOver = false
+
+    /// An answer up to this size goes out in one piece.
     private static let smallBytesMax = 32 << 10
-    /// A second in which less of a request comes counts as slow.
-    private static let bodyBytesPerSecondMin = 1024
+    /// Parts of requests that may wait for the answer to an earlier one. The last read of a connection that the client
+    /// has half closed brings all the kernel holds, which may be more than this.
+    private static let waitingMax = 1 << 16
 
     init(context: HTTPContext, routes: RouteTable, lane: Lane) {
         self.context = context
-        self.routes = routes
         self.lane = lane
+        admission = Admission(context: context, routes: routes, lane: lane)
+        machine = ConnectionStateMachine(limits: context.service.limits, at: .now())
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        peer = context.remoteAddress?.ipAddress ?? ""
-        guard lane.state.add(self) else {
-            context.close(promise: nil)
-            return
+        peer = Peer(address: context.remoteAddress?.ipAddress ?? "", trusted: self.context.settings.trustedProxies)
+        switch lane.state.add(self, from: peer.network) {
+        case .welcome: break
+        case .crowded: isCrowded = true
+        case .full: close()
         }
-        let bound = NIOLoopBound(self, eventLoop: lane.loop)
-        context.channel.closeFuture.whenComplete { _ in bound.value.closed() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         channelContext = nil
-    }
-
-    /// Hands the connection over to a socket; `false` if it has closed meanwhile.
-    func becomes(_ session: WebSocketSession) -> Bool {
-        self.session = session
-        return lane.state.replace(self, with: session)
-    }
-
-    private func closed() {
-        session?.closed()
+        machine.close()
         current?.abandon()
-        progress = .idle
-        releaseBody()
+        current = nil
+        verdict = nil
+        waiting.removeAll()
+        // Nothing happens if the connection is a socket by now.
         lane.state.remove(self)
+    }
+
+    func close() {
+        machine.close()
+        channelContext?.close(promise: nil)
+    }
+}
+
+// MARK: - What arrives
+
+extension HTTPConnection {
+    /// Bytes came; what is to be done with them.
+    func bytesArrived() -> ConnectionStateMachine.Reading {
+        machine.arrived(at: .now())
+        return machine.reading
+    }
+
+    /// The bytes that come from here on are the socket's.
+    func handOver() {
+        isHandedOver = true
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isHandedOver else {
+            context.fireChannelRead(data)
+            return
+        }
+        isReading = true
+        arrive(.part(unwrapInboundIn(data)))
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        readingEnded()
+        context.fireChannelReadComplete()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case let error as HTTPParserError:
+            readingEnded()
+            arrive(.failure(error))
+        // More bytes after some that were no HTTP.
+        case is ByteToMessageDecoderError: break
+        default: close()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed {
+            readingEnded()
+            arrive(.endOfInput)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if machine.takes { context.read() } else { isReadHeld = true }
+    }
+
+    private func arrive(_ arrival: Arrival) {
+        guard waiting.count < Self.waitingMax else {
+            close()
+            return
+        }
+        waiting.append(arrival)
+        takeWaiting()
+    }
+
+    /// Takes what waits as far as it may be taken now. Requests that are answered at once do not call this again from
+    /// within: however many are sent together, the stack stays as it is.
+    private func takeWaiting() {
+        guard !isTaking else { return }
+        isTaking = true
+        while machine.takes, let arrival = waiting.popFirst() { take(arrival) }
+        isTaking = false
+        if !isReading { flushIfNeeded() }
+        guard isReadHeld, machine.takes else { return }
+        isReadHeld = false
+        channelContext?.read()
+    }
+
+    private func take(_ arrival: Arrival) {
+        switch arrival {
+        case .part(.head(let head)): begin(head)
+        case .part(.body(let part)): collect(part)
+        case .part(.end): end()
+        case .failure(let error): fail(error)
+        case .endOfInput:
+            if machine.inputEnded() == .close { close() }
+        }
+    }
+
+    private func readingEnded() {
+        isReading = false
+        flushIfNeeded()
+    }
+
+    private func flushIfNeeded() {
+        guard needsFlush else { return }
+        needsFlush = false
+        channelContext?.flush()
     }
 }
 
 // MARK: - Requests
 
 extension HTTPConnection {
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head): begin(head)
-        case .body(let part): collect(part)
-        case .end: end()
-        }
-    }
-
     private func begin(_ head: HTTPRequestHead) {
-        changedAt = .now()
-        // After an upgrade that was asked for but not made the parser reads no further request.
-        let mayChangeProtocol = head.headers.contains(name: "Upgrade") || head.method == .CONNECT
-        keepsAlive = head.isKeepAlive && !lane.state.isDraining && !mayChangeProtocol
-        isHead = head.method == .HEAD
-        bodyBytesReceived = 0
-        bodyBytesAtTick = 0
-        slowTicks = 0
-        let exchange = exchange(for: head)
-        progress = .receiving(exchange)
-        do throws(ApusError) {
-            try accept(head)
-            if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
-                let go = HTTPResponseHead(version: head.version, status: .continue)
-                channelContext?.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
-            }
-        } catch {
-            exchange.fail(error)
+        var facts = ConnectionStateMachine.Head(head)
+        if isCrowded { facts.keepsAlive = false }
+        switch machine.head(facts) {
+        case .none: return
+        case .close:
+            close()
+            return
+        case .judge: break
         }
+        let exchange = exchange(for: head)
+        guard !isCrowded else {
+            decide(.refusal(.tooMany("connections of this address")), exchange)
+            return
+        }
+        admission.judge(exchange) { [self] verdict in decide(verdict, exchange) }
     }
 
     private func exchange(for head: HTTPRequestHead) -> Exchange {
-        let address = ClientAddress.resolve(
-            peer: peer, forwardedFor: head.headers["X-Forwarded-For"], trusted: context.settings.trustedProxies)
-        return Exchange(
-            context: context, head: head, requestID: lane.state.nextRequestID(), address: address, lane: lane
-        ) { [weak self] reply in self?.write(reply) }
+        let exchange = Exchange(
+            context: context, head: head, requestID: lane.state.nextRequestID(),
+            address: peer.client(of: head, trusted: context.settings.trustedProxies), lane: lane
+        ) { [weak self] exchange, reply in self?.answer(reply, to: exchange) }
+        current = exchange
+        return exchange
     }
 
-    /// What can be refused before the body has come.
-    private func accept(_ head: HTTPRequestHead) throws(ApusError) {
-        let limits = context.service.limits
-        guard head.uri.utf8.count <= limits.urlBytesMax else {
-            throw ApusError(.uriTooLong, "the URL has more than \(limits.urlBytesMax) bytes")
+    /// What was decided about the request's head, at once or after its token was verified.
+    private func decide(_ verdict: Admission.Verdict, _ exchange: Exchange) {
+        guard current === exchange else { return }
+        self.verdict = verdict
+        switch verdict {
+        case .route(let route):
+            let bytesMax = route.takesBody ? context.service.limits.bodyBytesMax : 0
+            switch machine.admit(bodyBytesMax: bytesMax, at: .now()) {
+            case .none: break
+            case .sendContinue: write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"))
+            case .tooLarge: exchange.fail(tooLarge(bytesMax))
+            }
+        case .socket: _ = machine.admit(bodyBytesMax: 0, at: .now())
+        case .reply, .refusal:
+            if machine.refuse(at: .now()) == .answer { perform(exchange) }
         }
-        if let length = head.headers.first(name: "Content-Length").flatMap({ Int($0) }), length > limits.bodyBytesMax {
-            throw .bodyTooLarge(limits)
-        }
+        takeWaiting()
     }
 
     private func collect(_ part: ByteBuffer) {
-        guard case .receiving(let exchange) = progress else { return }
-        let limits = context.service.limits
-        bodyBytesReceived += part.readableBytes
-        guard bodyBytesReceived <= limits.bodyBytesMax else {
-            exchange.fail(.bodyTooLarge(limits))
-            return
-        }
-        guard context.hub.takeBodyBytes(part.readableBytes, max: limits.bodiesBytesMax) else {
-            exchange.fail(.overloaded("the room for request bodies"))
-            return
-        }
-        bodyBytesTaken += part.readableBytes
-        exchange.append(part)
-    }
-
-    private func end() {
-        switch progress {
-        case .receiving(let exchange):
-            progress = .answering(exchange)
-            if let upgradeRefusal {
-                self.upgradeRefusal = nil
-                keepsAlive = false
-                refuse(exchange, upgradeRefusal, action: "socket.open")
-            } else {
-                dispatch(exchange)
-            }
-        case .discarding: channelContext?.close(promise: nil)
-        case .idle, .answering, .flushing: break
-        }
-    }
-
-    private func dispatch(_ exchange: Exchange) {
+        let action = machine.body(part.readableBytes)
+        guard let exchange = current, action != .drop else { return }
         do throws(ApusError) {
-            let target = try RequestTarget(exchange.head.uri)
-            exchange.target = target
-            switch routes.match(exchange.head.method, target.segments) {
-            case .none: throw ApusError(.notFound, "there is nothing at this path")
-            case .otherMethods(let methods): answerOtherMethod(exchange, methods)
-            case .found(let route, let parameters):
-                exchange.parameters = parameters
-                try admit(exchange, to: route)
-            }
+            guard action == .keep else { throw tooLarge(exchange.takesBody ? context.service.limits.bodyBytesMax : 0) }
+            try exchange.append(part)
         } catch {
             exchange.fail(error)
         }
     }
 
-    private func answerOtherMethod(_ exchange: Exchange, _ methods: [HTTPMethod]) {
-        let allow = ("Allow", methods.map(\.rawValue).joined(separator: ", "))
-        guard exchange.head.method != .OPTIONS else {
-            exchange.reply(CrossOrigin.preflight(exchange.head, allow: allow))
-            return
+    private func end() {
+        guard case .answer(let isLate) = machine.end(at: .now()), let exchange = current else { return }
+        if isLate, let principal = exchange.principal {
+            do throws(ApusError) {
+                try context.service.checkStanding(of: principal)
+            } catch {
+                verdict = .refusal(error)
+            }
         }
-        var reply = HTTPReply.problem(
-            ApusError(.methodNotAllowed, "this path does not take \(exchange.head.method.rawValue)"),
-            requestID: exchange.requestID)
-        reply.headers.append(allow)
-        exchange.reply(reply)
+        perform(exchange)
     }
-}
 
-// MARK: - Admission
-
-extension HTTPConnection {
-    private func admit(_ exchange: Exchange, to route: Route) throws(ApusError) {
-        switch route.access {
-        case .everyone: call(route, exchange)
-        case .administrator: try admitAdministrator(exchange, to: route)
-        case .user:
-            guard let token = Authentication.bearer(exchange.head.headers) else {
-                refuse(exchange, ApusError(.unauthenticated, "a Bearer token is needed"), action: route.pattern)
-                return
+    /// Does what was decided.
+    private func perform(_ exchange: Exchange) {
+        let decided = verdict
+        verdict = nil
+        switch decided {
+        case nil: break
+        case .route(let route):
+            do throws(ApusError) {
+                try route.handle(exchange)
+            } catch {
+                exchange.refuse(error)
             }
-            Authentication(context: context, lane: lane).admit(token) { [self] result in
-                do throws(ApusError) {
-                    let principal = try result.get()
-                    exchange.principal = principal
-                    if route.namesOwner {
-                        try context.service.authorize(principal, for: try exchange.owner())
-                    }
-                    call(route, exchange)
-                } catch {
-                    refuse(exchange, error, action: route.pattern)
-                }
-            }
+        case .socket(let handshake): becomeSocket(handshake, exchange)
+        case .reply(let reply): exchange.reply(reply)
+        case .refusal(let error): exchange.refuse(error)
         }
     }
 
-    private func admitAdministrator(_ exchange: Exchange, to route: Route) throws(ApusError) {
-        do throws(ApusError) {
-            let allowlist = context.settings.adminAllowlist
-            guard allowlist.isEmpty || allowlist.contains(where: { $0.contains(exchange.address) }) else {
-                throw ApusError(.ipNotAllowed, "this address may not use the administrator's routes")
-            }
-            try context.service.admitAdministrator(from: exchange.address)
-            guard context.settings.isAdministratorKey(exchange.header("X-Admin-Api-Key") ?? "") else {
-                throw ApusError(.unauthenticated, "X-Admin-Api-Key is missing or wrong")
-            }
-        } catch {
-            refuse(exchange, error, action: route.pattern)
-            return
-        }
-        call(route, exchange)
-    }
-
-    private func call(_ route: Route, _ exchange: Exchange) {
-        do throws(ApusError) {
-            try route.handle(exchange)
-        } catch {
-            refuse(exchange, error, action: route.pattern)
+    private func fail(_ error: HTTPParserError) {
+        let isOverflow = error == .headerOverflow
+        let refusal =
+            isOverflow
+            ? ApusError(.headersTooLarge, "the headers have more than \(context.service.limits.headerBytesMax) bytes")
+            : ApusError(.badParameter, "this is not valid HTTP/1.1")
+        switch machine.failed() {
+        case .none: break
+        case .refuse: current?.fail(refusal)
+        case .refuseAnew: failAnew(refusal)
+        case .close: close()
         }
     }
 
-    /// Answers with the error; the audit log counts those that say "you may not".
-    private func refuse(_ exchange: Exchange, _ error: ApusError, action: String) {
-        switch error.code.status {
-        case 401, 403, 429:
-            let actor = exchange.principal.map { "user:\($0.user)" } ?? "unknown"
-            context.service.noteRefusal(
-                error, of: "\(exchange.head.method.rawValue) \(action)",
-                origin: RequestOrigin(actor: actor, ip: exchange.address, requestID: exchange.requestID))
-        default: break
-        }
-        exchange.fail(error)
+    /// Answers what did not become a request.
+    func failAnew(_ error: ApusError) {
+        exchange(for: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")).fail(error)
+    }
+
+    private func tooLarge(_ bytesMax: Int) -> ApusError {
+        bytesMax > 0
+            ? ApusError(.bodyTooLarge, "the body has more than \(bytesMax) bytes")
+            : ApusError(.bodyTooLarge, "this request has no use for so large a body")
     }
 }
 
 // MARK: - Answers
 
 extension HTTPConnection {
-    private func write(_ reply: HTTPReply) {
-        guard let channelContext, channelContext.channel.isActive else { return }
-        let isWhole: Bool
-        switch progress {
-        case .answering: isWhole = true
-        case .receiving: isWhole = false
-        case .idle, .discarding, .flushing: return
-        }
-        if !isWhole { keepsAlive = false }
-        releaseBody()
-        var head = HTTPResponseHead(version: .http1_1, status: reply.status)
-        addHeaders(of: reply, to: &head)
-        channelContext.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isHead, reply.body.readableBytes > 0 {
-            channelContext.write(wrapOutboundOut(.body(.byteBuffer(reply.body))), promise: nil)
-        }
-        if isWhole {
-            progress = .flushing
-            changedAt = .now()
-            finish(isLarge: reply.body.readableBytes > Self.smallBytesMax)
-        } else {
-            progress = .discarding
-            channelContext.flush()
+    private func answer(_ reply: HTTPReply, to exchange: Exchange) {
+        guard current === exchange, let channelContext,
+            case .send(let isLast) = machine.answer(at: .now())
+        else { return }
+        current = nil
+        verdict = nil
+        let isSmall = reply.body.readableBytes <= Self.smallBytesMax
+        let hasBody = exchange.head.method != .HEAD && reply.body.readableBytes > 0
+        var bytes = channelContext.channel.allocator.buffer(
+            capacity: 512 + (isSmall && hasBody ? reply.body.readableBytes : 0))
+        bytes.writeHead(of: reply, to: exchange, date: lane.state.httpDate(at: context.service.now()), isLast: isLast)
+        if isSmall, hasBody { bytes.writeImmutableBuffer(reply.body) }
+        channelContext.write(wrapOutboundOut(bytes), promise: nil)
+        if !isSmall, hasBody { channelContext.write(wrapOutboundOut(reply.body), promise: nil) }
+        if isLast { finish() } else { deliver() }
+    }
+
+    /// Lets the next request in once the client has taken most of this answer: whoever asks without reading must not
+    /// fill our memory with answers.
+    private func deliver() {
+        guard let channel = channelContext?.channel else { return }
+        needsFlush = true
+        if !channel.isWritable || !isTaking && !isReading { flushIfNeeded() }
+        if channel.isWritable { taken() }
+    }
+
+    private func taken() {
+        switch machine.taken(at: .now()) {
+        case .none: break
+        case .next: takeWaiting()
+        case .finish: finish()
         }
     }
 
-    private func addHeaders(of reply: HTTPReply, to head: inout HTTPResponseHead) {
-        if reply.status != .notModified, reply.status != .noContent {
-            head.headers.add(name: "Content-Type", value: reply.contentType)
-            head.headers.add(name: "Content-Length", value: String(reply.body.readableBytes))
-        }
-        head.headers.add(name: "Date", value: lane.state.httpDate(at: context.service.now()))
-        if let exchange = current { head.headers.add(name: "X-Request-Id", value: exchange.requestID) }
-        for header in reply.headers { head.headers.add(name: header.name, value: header.value) }
-        if !keepsAlive { head.headers.add(name: "Connection", value: "close") }
-        if let exchange = current {
-            CrossOrigin.addHeaders(
-                for: exchange.head, allowed: context.settings.corsAllowOrigins, to: &head.headers)
-        }
+    func write(_ bytes: ByteBuffer) {
+        channelContext?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
-    private var current: Exchange? {
-        switch progress {
-        case .receiving(let exchange), .answering(let exchange): exchange
-        case .idle, .discarding, .flushing: nil
-        }
-    }
-
-    /// Ends the answer, and lets the next request in, once the client has taken most of this one: whoever asks without
-    /// reading must not fill our memory with answers.
-    private func finish(isLarge: Bool) {
+    /// Waits until all that was written has left.
+    private func finish() {
         guard let channelContext else { return }
-        if isLarge || !channelContext.channel.isWritable { channelContext.flush() }
-        if channelContext.channel.isWritable { endResponse() }
+        let promise = channelContext.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.written() }
+        needsFlush = false
+        channelContext.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+        // What waited is dropped, and what the client still sends is read, to be dropped, too.
+        takeWaiting()
     }
 
-    private func endResponse() {
-        guard case .flushing = progress, let channelContext else { return }
-        progress = .idle
-        changedAt = .now()
-        let closes = !keepsAlive
-        channelContext.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        if closes { channelContext.close(promise: nil) }
+    private func written() {
+        switch machine.written(at: .now()) {
+        case .none: break
+        case .close: close()
+        case .closeOutput: channelContext?.close(mode: .output, promise: nil)
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { endResponse() }
+        if context.channel.isWritable { taken() }
         context.fireChannelWritabilityChanged()
-    }
-
-    private func releaseBody() {
-        guard bodyBytesTaken > 0 else { return }
-        context.hub.releaseBodyBytes(bodyBytesTaken)
-        bodyBytesTaken = 0
-    }
-
-    func errorCaught(context channelContext: ChannelHandlerContext, error: any Error) {
-        // An upgrade that was refused comes by here before its request does, to be answered there.
-        if error is ApusError { return }
-        guard let error = error as? HTTPParserError, case .idle = progress else {
-            channelContext.close(promise: nil)
-            return
-        }
-        let refusal =
-            error == .headerOverflow
-            ? ApusError(.headersTooLarge, "the headers have more than \(context.service.limits.headerBytesMax) bytes")
-            : ApusError(.badParameter, "this is not valid HTTP/1.1")
-        keepsAlive = false
-        let exchange = exchange(for: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"))
-        progress = .answering(exchange)
-        exchange.fail(refusal)
     }
 }
 
 extension HTTPConnection: LaneMember {
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
-        let limits = context.service.limits
-        let waited = moment - changedAt
-        switch progress {
-        case .idle, .flushing:
-            if waited >= .seconds(limits.idleSecondsMax) { abort() }
-        case .receiving(let exchange):
-            slowTicks += bodyBytesReceived - bodyBytesAtTick < Self.bodyBytesPerSecondMin ? 1 : 0
-            bodyBytesAtTick = bodyBytesReceived
-            if slowTicks >= limits.requestSecondsMax || waited >= .seconds(limits.bodySecondsMax) {
-                exchange.fail(ApusError(.requestTimeout, "the request took too long to arrive"))
-            }
-        case .discarding:
-            if waited >= .seconds(2 * limits.requestSecondsMax) { abort() }
-        case .answering: break
+        let late = ApusError(.requestTimeout, "the request took too long to arrive")
+        switch machine.tick(at: moment) {
+        case .none: break
+        case .timeOut: current?.fail(late)
+        case .timeOutAnew: failAnew(late)
+        case .refuseStopping: current?.fail(.stopping)
+        case .close: abort()
         }
     }
 
     func drain() {
-        keepsAlive = false
-        if case .idle = progress { abort() }
+        if machine.stop(at: .now()) == .close { abort() }
     }
 
     func abort() {
-        channelContext?.close(promise: nil)
-    }
-}
-
-extension ApusError {
-    fileprivate static func bodyTooLarge(_ limits: Limits) -> ApusError {
-        ApusError(.bodyTooLarge, "the body has more than \(limits.bodyBytesMax) bytes")
+        close()
     }
 }

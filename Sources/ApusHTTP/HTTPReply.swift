@@ -23,8 +23,64 @@ struct HTTPReply: Sendable {
             status: HTTPResponseStatus(statusCode: error.code.status, reasonPhrase: error.code.title),
             contentType: "application/problem+json")
         reply.body.writeProblem(error, requestID: requestID)
-        if error.code.status == 401 { reply.headers.append(("WWW-Authenticate", "Bearer")) }
+        switch error.code.status {
+        case 401: reply.headers.append(("WWW-Authenticate", "Bearer"))
+        // RFC 9110, section 15.5.22, and RFC 6455, section 4.4.
+        case 426: reply.headers += [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+        default: break
+        }
         if let seconds = error.retryAfterSeconds { reply.headers.append(("Retry-After", String(seconds))) }
         return reply
+    }
+}
+
+extension ByteBuffer {
+    /// Appends the status line and the headers of an answer, up to its body.
+    ///
+    /// - Parameter isLast: whether the connection ends after it.
+    mutating func writeHead(of reply: HTTPReply, to exchange: Exchange, date: String, isLast: Bool) {
+        writeStaticString("HTTP/1.1 ")
+        writeDecimal(Int64(reply.status.code))
+        writeStaticString(" ")
+        writeString(reply.status.reasonPhrase)
+        writeStaticString("\r\n")
+        if reply.status != .notModified, reply.status != .noContent {
+            writeHeader("Content-Type", reply.contentType)
+            writeStaticString("Content-Length: ")
+            writeDecimal(Int64(reply.body.readableBytes))
+            writeStaticString("\r\n")
+        }
+        writeHeader("Date", date)
+        writeHeader("X-Request-Id", exchange.requestID)
+        for header in reply.headers { writeHeader(header.name, header.value) }
+        if isLast {
+            writeStaticString("Connection: close\r\n")
+        } else if exchange.head.isHTTP10 {
+            writeStaticString("Connection: keep-alive\r\n")
+        }
+        CrossOrigin.writeHeaders(
+            for: exchange.head, allowed: exchange.context.settings.corsAllowOrigins, to: &self)
+        writeStaticString("\r\n")
+    }
+
+    /// Appends the answer that turns a connection into a socket (RFC 6455, section 4.2.2).
+    mutating func writeUpgrade(_ handshake: WebSocketHandshake, requestID: String) {
+        writeStaticString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        writeHeader("Sec-WebSocket-Accept", handshake.accept)
+        if let offered = handshake.protocolOffered { writeHeader("Sec-WebSocket-Protocol", offered) }
+        writeHeader("X-Request-Id", requestID)
+        writeStaticString("\r\n")
+    }
+
+    /// Appends one header line. What would end it early becomes a space: nothing a client sent may split an answer.
+    mutating func writeHeader(_ name: String, _ value: String) {
+        writeString(name)
+        writeStaticString(": ")
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) {
+            writeString(value)
+        } else {
+            writeBytes(value.utf8.map { $0 >= 0x20 && $0 != 0x7F ? $0 : 0x20 })
+        }
+        writeStaticString("\r\n")
     }
 }

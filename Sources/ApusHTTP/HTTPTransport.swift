@@ -1,7 +1,6 @@
 public import ApusCore
 public import Logging
 import NIOCore
-import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 
@@ -12,6 +11,7 @@ public struct HTTPTransport: Service {
 
     /// How long connections have to finish before they are cut, once the server stops.
     private static let drainTime = Duration.seconds(8)
+    private static let drainTick = TimeAmount.milliseconds(200)
 
     /// - Parameter onListening: called once connections are taken, with the address they are taken at.
     public init(
@@ -54,13 +54,15 @@ public struct HTTPTransport: Service {
         context.hub.open(lanes)
         context.service.attach(context.hub)
         let server = try await bind(group, lanes)
-        let ticks = lanes.map { $0.startTicking(context.service.now) }
+        var ticks = lanes.map { $0.startTicking(every: .seconds(1), context.service.now) }
         let address = server.localAddress
         onListening(address?.ipAddress ?? context.settings.host, address?.port ?? context.settings.port)
 
         try? await gracefulShutdown()
         try? await server.close()
         for lane in lanes { lane.post { lane.state.drain() } }
+        // What may still take its time now has so little of it that a second is too long to look away.
+        ticks += lanes.map { $0.startTicking(every: Self.drainTick, context.service.now) }
         let deadline = ContinuousClock.now + Self.drainTime
         while context.hub.connectionCount > 0, ContinuousClock.now < deadline {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { break }
@@ -75,6 +77,7 @@ public struct HTTPTransport: Service {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { [context] channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let lane = lanes.first(where: { $0.loop === channel.eventLoop }) else {
@@ -90,20 +93,9 @@ public struct HTTPTransport: Service {
     private static func configure(
         _ channel: any Channel, _ lane: Lane, _ context: HTTPContext, _ routes: RouteTable
     ) throws {
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderListSize = context.service.limits.headerBytesMax
-        limits.maxHeaderFieldSize = context.service.limits.headerBytesMax
-        let encoder = HTTPResponseEncoder()
         let connection = HTTPConnection(context: context, routes: routes, lane: lane)
-        let assistants: [any RemovableChannelHandler] = [
-            ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)),
-            HTTPServerPipelineHandler(),
-            NIOHTTPResponseHeadersValidator(),
-        ]
-        let upgrade = HTTPServerUpgradeHandler(
-            upgraders: [WebSocketUpgrader(connection: connection, context: context, lane: lane)], httpEncoder: encoder,
-            extraHTTPHandlers: assistants + [connection], upgradeCompletionHandler: { _ in })
-        try channel.pipeline.syncOperations.addHandlers([encoder] + assistants + [upgrade, connection])
+        let decoder = RequestDecoder(
+            connection: connection, headerBytesMax: context.service.limits.headerBytesMax)
+        try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), connection])
     }
 }

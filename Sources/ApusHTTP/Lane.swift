@@ -37,9 +37,9 @@ final class Lane: Sendable {
         }
     }
 
-    /// Looks after time-outs and heartbeats once a second, until the returned task is cancelled.
-    func startTicking(_ now: @escaping @Sendable () -> Timestamp) -> RepeatedTask {
-        loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [self] _ in
+    /// Looks after time-outs and heartbeats, until the returned task is cancelled.
+    func startTicking(every delay: TimeAmount, _ now: @escaping @Sendable () -> Timestamp) -> RepeatedTask {
+        loop.scheduleRepeatedTask(initialDelay: delay, delay: delay) { [self] _ in
             state.tick(at: .now(), wallTime: now())
         }
     }
@@ -59,10 +59,16 @@ protocol LaneMember: AnyObject {
 
 /// What lives on one event loop; touched only there.
 final class LaneState {
+    private struct Member {
+        let connection: any LaneMember
+        /// Whose connections it is counted with.
+        let network: String?
+    }
+
     let limits: Limits
     private let hub: FeedHub
     private let laneIndex: Int
-    private var members: [ObjectIdentifier: any LaneMember] = [:]
+    private var members: [ObjectIdentifier: Member] = [:]
     private var sockets: [ObjectIdentifier: WebSocketSession] = [:]
     private var feeds: [OwnerID: OwnerFeed] = [:]
     private var requestCount: UInt64 = 0
@@ -89,7 +95,7 @@ final class LaneState {
     }
 
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
-        for member in Array(members.values) { member.tick(at: moment, wallTime: wallTime) }
+        for member in Array(members.values) { member.connection.tick(at: moment, wallTime: wallTime) }
         for feed in feeds.values { feed.trim() }
         if feeds.values.reduce(0, { $0 + $1.bytesHeld }) > limits.feedBytesMax {
             for feed in Array(feeds.values) { feed.closeLaggards() }
@@ -98,42 +104,49 @@ final class LaneState {
 
     func drain() {
         isDraining = true
-        for member in Array(members.values) { member.drain() }
+        for member in Array(members.values) { member.connection.drain() }
     }
 
     func abortAll() {
-        for member in Array(members.values) { member.abort() }
+        for member in Array(members.values) { member.connection.abort() }
     }
 }
 
 // MARK: - Connections
 
 extension LaneState {
-    /// Takes a new connection in; `false` when there are too many.
-    func add(_ member: any LaneMember) -> Bool {
-        guard hub.takeConnection(max: limits.connectionsMax) else { return false }
-        members[ObjectIdentifier(member)] = member
-        return true
+    /// Takes a new connection in.
+    ///
+    /// - Parameter network: whose connections it is counted with; `nil` for one that is not.
+    func add(_ member: any LaneMember, from network: String?) -> FeedHub.Entry {
+        guard !isDraining else { return .full }
+        let entry = hub.takeConnection(from: network, limits: limits)
+        if entry != .full { members[ObjectIdentifier(member)] = Member(connection: member, network: network) }
+        return entry
     }
 
     func remove(_ member: any LaneMember) {
-        guard members.removeValue(forKey: ObjectIdentifier(member)) != nil else { return }
-        hub.releaseConnection()
+        guard let member = members.removeValue(forKey: ObjectIdentifier(member)) else { return }
+        hub.releaseConnection(from: member.network)
     }
+
+    /// Counts one more socket of the user, for ``replace(_:with:)``; `false` if the user has all that one may have.
+    func takeSocket(of user: OwnerID) -> Bool { hub.takeSocket(of: user, max: limits.socketsPerUserMax) }
+
+    func releaseSocket(of user: OwnerID) { hub.releaseSocket(of: user) }
 
     /// The same connection, now a socket; `false` if it is here no more.
     func replace(_ member: any LaneMember, with session: WebSocketSession) -> Bool {
-        guard members.removeValue(forKey: ObjectIdentifier(member)) != nil else { return false }
-        members[ObjectIdentifier(session)] = session
+        guard let old = members.removeValue(forKey: ObjectIdentifier(member)) else { return false }
+        members[ObjectIdentifier(session)] = Member(connection: session, network: old.network)
         sockets[ObjectIdentifier(session)] = session
-        hub.addSocket()
         return true
     }
 
     func removeSocket(_ session: WebSocketSession) {
         leave(session)
         guard sockets.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
-        hub.removeSocket()
+        hub.releaseSocket(of: session.principal.user)
         remove(session)
     }
 }

@@ -34,54 +34,74 @@ struct FeedRunWriter {
 /// Each socket reads along at its own pace; the bytes are kept once for all. A socket that is far behind and takes
 /// nothing is closed, and resumes from the storage when it comes back.
 final class OwnerFeed {
-    private var runs: [FeedRun] = []
-    /// Runs trimmed so far: the absolute number of `runs[0]`.
+    private struct Entry {
+        let run: FeedRun
+        /// Sockets that take this run next.
+        var readers = 0
+    }
+
+    private var entries: [Entry] = []
+    /// Runs trimmed so far: the absolute number of `entries[0]`.
     private var firstRun = 0
     private(set) var bytesHeld = 0
     private var bytesTrimmed = 0
     private var sessions: [ObjectIdentifier: WebSocketSession] = [:]
+    /// Sockets that have taken everything.
+    private var readersAtEnd = 0
 
     var isEmpty: Bool { sessions.isEmpty }
 
     /// Where a socket stands that has everything up to now.
-    private var end: FeedCursor { FeedCursor(run: firstRun + runs.count, bytesBefore: bytesTrimmed + bytesHeld) }
+    private var end: FeedCursor { FeedCursor(run: firstRun + entries.count, bytesBefore: bytesTrimmed + bytesHeld) }
 
     func join(_ session: WebSocketSession) {
-        sessions[ObjectIdentifier(session)] = session
+        guard sessions.updateValue(session, forKey: ObjectIdentifier(session)) == nil else { return }
         session.cursor = end
+        readersAtEnd += 1
     }
 
     func leave(_ session: WebSocketSession) {
-        sessions[ObjectIdentifier(session)] = nil
+        guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+        countReader(at: session.cursor.run, -1)
         trim()
     }
 
     func append(_ arrived: [FeedRun]) {
-        runs.append(contentsOf: arrived)
-        for run in arrived { bytesHeld += run.bytes.readableBytes }
+        for run in arrived {
+            entries.append(Entry(run: run, readers: readersAtEnd))
+            readersAtEnd = 0
+            bytesHeld += run.bytes.readableBytes
+        }
         for session in Array(sessions.values) { session.pump() }
         trim()
     }
 
-    /// The next run after `cursor`, which moves past it; `nil` at the end.
+    /// The next run after `cursor`, the place of a socket that has joined, which moves past it; `nil` at the end.
     func next(after cursor: inout FeedCursor) -> FeedRun? {
         let index = cursor.run - firstRun
-        guard runs.indices.contains(index) else { return nil }
+        guard entries.indices.contains(index) else { return nil }
+        let run = entries[index].run
+        countReader(at: cursor.run, -1)
         cursor.run += 1
-        cursor.bytesBefore += runs[index].bytes.readableBytes
-        return runs[index]
+        cursor.bytesBefore += run.bytes.readableBytes
+        countReader(at: cursor.run, 1)
+        return run
+    }
+
+    private func countReader(at run: Int, _ change: Int) {
+        let index = run - firstRun
+        if entries.indices.contains(index) { entries[index].readers += change } else { readersAtEnd += change }
     }
 
     /// Bytes of events that a socket standing at `cursor` has not taken.
     func bytesBehind(_ cursor: FeedCursor) -> Int { end.bytesBefore - cursor.bytesBefore }
 
-    /// Forgets what every socket has taken.
+    /// Forgets what every socket has taken. It looks at what it forgets only: many sockets may leave one by one.
     func trim() {
-        let slowest = sessions.values.reduce(end.run) { min($0, $1.cursor.run) }
-        let count = slowest - firstRun
+        let count = entries.firstIndex { $0.readers > 0 } ?? entries.count
         guard count > 0 else { return }
-        let bytes = runs.prefix(count).reduce(0) { $0 + $1.bytes.readableBytes }
-        runs.removeFirst(count)
+        let bytes = entries.prefix(count).reduce(0) { $0 + $1.run.bytes.readableBytes }
+        entries.removeFirst(count)
         firstRun += count
         bytesHeld -= bytes
         bytesTrimmed += bytes

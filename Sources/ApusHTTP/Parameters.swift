@@ -73,6 +73,10 @@ extension Exchange {
     /// Makes sure that the body is said to be JSON.
     func requireJSON() throws(ApusError) {
         guard body.readableBytes > 0 else { throw ApusError(.malformedJSON, "a JSON body is missing") }
+        try requireJSONType()
+    }
+
+    func requireJSONType() throws(ApusError) {
         guard let type = header("Content-Type") else { return }
         let media = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         guard media == "application/json" || (media.hasPrefix("application/") && media.hasSuffix("+json")) else {

@@ -18,15 +18,18 @@ struct Route: Sendable {
     var access: Access
     /// Whether its first path parameter is the owner.
     var namesOwner: Bool
+    /// Whether it reads a body, which is JSON.
+    var takesBody: Bool
     var handle: @Sendable (Exchange) throws(ApusError) -> Void
 
     init(
-        method: HTTPMethod, pattern: String, access: Access,
+        method: HTTPMethod, pattern: String, access: Access, takesBody: Bool = false,
         handle: @escaping @Sendable (Exchange) throws(ApusError) -> Void
     ) {
         self.method = method
         self.pattern = pattern
         self.access = access
+        self.takesBody = takesBody
         self.handle = handle
         namesOwner = pattern.contains("{user}")
     }

@@ -60,6 +60,7 @@ final class WebSocketSession: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         channelContext = nil
+        closed()
     }
 
     /// The connection has ended.
@@ -71,6 +72,12 @@ final class WebSocketSession: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { pump() }
         context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // A client that cannot send can neither say goodbye nor answer a ping.
+        if event as? ChannelEvent == .inputClosed { abort() }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

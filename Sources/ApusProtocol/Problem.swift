@@ -17,6 +17,7 @@ extension ApusError.Code {
         case .uriTooLong: 414
         case .unsupportedMediaType: 415
         case .idempotencyMismatch, .invalidField, .clockSkew, .notNumeric: 422
+        case .upgradeRequired: 426
         case .rateLimited: 429
         case .headersTooLarge: 431
         case .overloaded, .storageUnavailable: 503
@@ -39,6 +40,7 @@ extension ApusError.Code {
         case 414: "URI Too Long"
         case 415: "Unsupported Media Type"
         case 422: "Unprocessable Content"
+        case 426: "Upgrade Required"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
         case 503: "Service Unavailable"

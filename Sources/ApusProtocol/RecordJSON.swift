@@ -1,43 +1,59 @@
 public import ApusCore
 public import NIOCore
 
+extension JSONPen {
+    /// Writes the record in the contract's form, its value spliced in as it was sent.
+    public mutating func write(_ record: Record) {
+        write(raw: "{")
+        write(record.address)
+        write(raw: ",\"value\":")
+        if let value = record.value { write(value) } else { write(raw: "null") }
+        write(raw: ",\"updated_at\":")
+        write(record.updatedAt)
+        write(raw: ",\"deleted_at\":")
+        write(record.deletedAt)
+        write(raw: ",\"expires_at\":")
+        write(record.expiresAt)
+        write(raw: ",\"seq\":")
+        write(record.sequence.rawValue)
+        write(raw: "}")
+    }
+
+    public static func bytesMax(_ record: Record) -> Int {
+        let names = 64
+        return names + bytesMax(record.address) + (record.value?.byteCount ?? 4) + 3 * timeBytesMax + numberBytesMax
+    }
+
+    /// Writes `"user_id":…,"collection":…,"key":…`.
+    mutating func write(_ address: RecordAddress) {
+        write(raw: "\"user_id\":")
+        write(address.owner.text)
+        write(raw: ",\"collection\":")
+        write(address.collection.text)
+        write(raw: ",\"key\":")
+        write(address.key.text)
+    }
+
+    static func bytesMax(_ address: RecordAddress) -> Int {
+        let names = 32
+        return names + bytesMax(address.owner.text) + bytesMax(address.collection.text) + bytesMax(address.key.text)
+    }
+}
+
 extension ByteBuffer {
     /// Appends the record in the contract's form, its value spliced in as it was sent.
     public mutating func writeRecord(_ record: Record) {
-        writeStaticString("{")
-        writeAddress(record.address)
-        writeStaticString(",\"value\":")
-        if let value = record.value { writeImmutableBuffer(value.bytes) } else { writeStaticString("null") }
-        writeStaticString(",\"updated_at\":")
-        writeTime(record.updatedAt)
-        writeStaticString(",\"deleted_at\":")
-        writeTime(record.deletedAt)
-        writeStaticString(",\"expires_at\":")
-        writeTime(record.expiresAt)
-        writeStaticString(",\"seq\":")
-        writeDecimal(record.sequence.rawValue)
-        writeStaticString("}")
+        writeJSON(bytesMax: JSONPen.bytesMax(record)) { $0.write(record) }
     }
 
     /// Appends `"user_id":…,"collection":…,"key":…`.
     mutating func writeAddress(_ address: RecordAddress) {
-        writeStaticString("\"user_id\":")
-        writeJSON(address.owner.text)
-        writeStaticString(",\"collection\":")
-        writeJSON(address.collection.text)
-        writeStaticString(",\"key\":")
-        writeJSON(address.key.text)
+        writeJSON(bytesMax: JSONPen.bytesMax(address)) { $0.write(address) }
     }
 
     /// Appends an RFC 3339 time in quotes, or `null`.
     public mutating func writeTime(_ time: Timestamp?) {
-        guard let time else {
-            writeStaticString("null")
-            return
-        }
-        writeStaticString("\"")
-        time.write(to: &self)
-        writeStaticString("\"")
+        writeJSON(bytesMax: JSONPen.timeBytesMax) { $0.write(time) }
     }
 
     /// Appends a JSON string, or `null`.

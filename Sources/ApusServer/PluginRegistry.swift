@@ -2,6 +2,7 @@ import ApusAuth
 public import ApusCore
 import ApusEngine
 import ApusHTTP
+import ApusLMDB
 import ApusMemory
 import ApusSQLite
 public import ApusUpkeep
@@ -26,7 +27,7 @@ public struct PluginRegistry: Sendable {
         self.transports = transports
     }
 
-    /// Storages `sqlite` and `memory`, JWT, and HTTP.
+    /// Storages `sqlite`, `lmdb` and `memory`, JWT, and HTTP.
     public static let standard: PluginRegistry = {
         var registry = PluginRegistry(
             auth: { settings in
@@ -37,6 +38,11 @@ public struct PluginRegistry: Sendable {
             transports: [{ $0.http() }])
         registry.register(storage: "sqlite") { opening throws(ApusError) in
             try SQLiteBackend(
+                path: opening.path, durability: opening.durability, access: opening.access,
+                makeEpoch: opening.makeEpoch)
+        }
+        registry.register(storage: "lmdb") { opening throws(ApusError) in
+            try LMDBBackend(
                 path: opening.path, durability: opening.durability, access: opening.access,
                 makeEpoch: opening.makeEpoch)
         }

@@ -13,7 +13,7 @@ struct MigrateCommand: ParsableCommand {
             clients go on where they were. An interrupted migration is finished with --resume; until then no server \
             serves its target. At the end both are read again and compared.
 
-            URLs are written like DB_PATH: PATH, sqlite:PATH.
+            URLs are written like DB_PATH.
 
             \(Upkeep.exitCodes)
             """)

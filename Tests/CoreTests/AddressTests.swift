@@ -90,6 +90,27 @@ import Testing
         #expect(client("10.0.0.1", "10.0.0.7\r\nX: y") == "10.0.0.1")
     }
 
+    @Test func `a port behind a hop is passed over`() {
+        #expect(client("10.0.0.1", "198.51.100.1:4711") == "198.51.100.1")
+        #expect(client("10.0.0.1", "[2001:db8::1]:80, 10.0.0.2:1, [::1]:65535") == "2001:db8::1")
+        #expect(client("10.0.0.1", "[2001:db8::1]") == "2001:db8::1")
+        for broken in [
+            "198.51.100.1:", "198.51.100.1:x", "198.51.100.1:123456", "[198.51.100.1]:80", "[2001:db8::1",
+            "[2001:db8::1]x", "[2001:db8::1]:", "[]:80", ":80", "[", "]:80",
+        ] {
+            #expect(client("10.0.0.1", broken) == "10.0.0.1", "\(broken)")
+        }
+    }
+
+    @Test func `clients are counted by address, with IPv6 by network, and not on the loopback`() {
+        #expect(ClientAddress.network(of: "198.51.100.1") == "198.51.100.1")
+        #expect(ClientAddress.network(of: "2001:db8:1:2:3::4") == "2001:db8:1:2::")
+        #expect(ClientAddress.network(of: "::ffff:198.51.100.1") == "198.51.100.1")
+        for none in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "", "unix:/run/socket"] {
+            #expect(ClientAddress.network(of: none) == nil, "\(none)")
+        }
+    }
+
     @Test func `if every hop is trusted the farthest is the client`() {
         #expect(client("10.0.0.1", "10.0.0.3, 10.0.0.2") == "10.0.0.3")
         #expect(client("10.0.0.1") == "10.0.0.1")

@@ -1,4 +1,5 @@
 import ApusCore
+import ApusTesting
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -69,6 +70,34 @@ import Testing
         #expect(take(quick, from: feed) == "fghi")
         feed.leave(quick)
         #expect(feed.bytesHeld == 0 && feed.isEmpty)
+    }
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func `whoever leaves, in whatever order, what the slowest needs is kept and no more`(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        let feed = OwnerFeed()
+        var sessions: [WebSocketSession] = []
+        var sequence: Int64 = 0
+        for _ in 0..<2000 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0:
+                sessions.append(try stage.session())
+                feed.join(sessions[sessions.count - 1])
+            case 1 where !sessions.isEmpty:
+                feed.leave(sessions.remove(at: Int.random(in: 0..<sessions.count, using: &random)))
+            case 2, 3:
+                sequence += 1
+                feed.append([run(sequence, "\(sequence)")])
+            default:
+                guard let session = sessions.randomElement(using: &random) else { break }
+                let last = feed.next(after: &session.cursor)?.last
+                #expect(last.map { $0 <= SequenceNumber(sequence) } ?? (feed.bytesBehind(session.cursor) == 0))
+                feed.trim()
+            }
+            #expect(feed.bytesHeld == sessions.map { feed.bytesBehind($0.cursor) }.max() ?? 0)
+        }
+        for session in sessions { feed.leave(session) }
+        #expect(feed.isEmpty && feed.bytesHeld == 0)
     }
 
     @Test func `a socket is far behind one byte past the limit`() throws {

@@ -11,17 +11,19 @@ final class SocketStage {
     let hub = FeedHub()
     let service: ListService
     let lane: Lane
-    private let context: HTTPContext
+    let context: HTTPContext
 
-    init(_ change: (inout Limits) -> Void = { _ in }) {
+    init(trusted: [AddressRange] = [], _ change: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
         change(&limits)
+        var settings = HTTPSettings(
+            isAdministratorKey: { $0 == "admin" }, cursorSecret: Secret(""), version: "test")
+        settings.trustedProxies = trusted
         service = ListService(limits: limits)
         lane = Lane(loop: loop, index: 0, limits: limits, hub: hub)
         hub.open([lane])
         context = HTTPContext(
-            service: service, auth: NoTokens(),
-            settings: HTTPSettings(isAdministratorKey: { _ in false }, cursorSecret: Secret(""), version: "test"),
+            service: service, auth: FewTokens(), settings: settings,
             cursors: CursorSealer(secret: [], epoch: service.epoch), hub: hub, log: { _, _ in })
     }
 
@@ -75,6 +77,7 @@ final class ListService: SyncService {
     let epoch = Epoch("e")
     let limits: Limits
     private let records: Mutex<[Record]> = Mutex([])
+    private let writes: Mutex<[Completion<WriteAnswer>]?> = Mutex(nil)
     private let held: Mutex<(isHolding: Bool, answers: [@Sendable () -> Void])> = Mutex((false, []))
 
     init(limits: Limits) {
@@ -114,6 +117,19 @@ final class ListService: SyncService {
         if !isHeld { work() }
     }
 
+    /// Answers to writes wait from now on.
+    func holdWrites() { writes.withLock { $0 = [] } }
+
+    var writesHeld: Int { writes.withLock { $0?.count ?? 0 } }
+
+    func releaseWrites() {
+        let answers = writes.withLock { writes in
+            defer { writes = nil }
+            return writes ?? []
+        }
+        for answer in answers { answer(.failure(Self.absent)) }
+    }
+
     func now() -> Timestamp { Timestamp(milliseconds: 0) }
 
     func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>) {
@@ -140,7 +156,13 @@ final class ListService: SyncService {
     func admitAdministrator(from address: String) throws(ApusError) {}
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {}
     func attach(_ observer: any FeedObserver) {}
-    func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) { then(.failure(Self.absent)) }
+    func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
+        let isHeld = writes.withLock { writes in
+            writes?.append(then)
+            return writes != nil
+        }
+        if !isHeld { then(.failure(Self.absent)) }
+    }
     func record(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) { then(.failure(Self.absent)) }
     func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) { then(.failure(Self.absent)) }
@@ -162,9 +184,20 @@ final class ListService: SyncService {
     func health(then: @escaping Completion<HealthReport>) { then(.failure(Self.absent)) }
 }
 
-/// Knows nobody.
-private struct NoTokens: AuthProvider {
-    func remembered(_ token: String) -> Principal? { nil }
-    func verify(_ token: String) async throws(ApusError) -> Principal { throw ApusError(.unauthenticated, "nobody") }
+/// The token of a user is the user's name, remembered; `slow-NAME` has to be verified first.
+private struct FewTokens: AuthProvider {
+    func remembered(_ token: String) -> Principal? { token.hasPrefix("u") ? Self.principal(token) : nil }
+
+    func verify(_ token: String) async throws(ApusError) -> Principal {
+        guard token.hasPrefix("slow-") else { throw ApusError(.unauthenticated, "nobody") }
+        return Self.principal(String(token.dropFirst(5)))
+    }
+
     func sign(_ grant: TokenGrant) async throws(ApusError) -> String { throw ApusError(.unauthenticated, "nobody") }
+
+    private static func principal(_ user: String) -> Principal {
+        Principal(
+            user: OwnerID(stored: user), tokenID: nil, issuedAt: nil, expiresAt: .init(milliseconds: .max / 2),
+            generation: nil)
+    }
 }

@@ -1,60 +1,63 @@
 import ApusCore
-import ApusMemory
 import ApusServer
 import ApusTesting
 import Foundation
 import FoundationNetworking
+import JournalStorage
 import Logging
 import Testing
 
-/// A storage as somebody else would write it: here the one in memory under another name.
-private struct DrawerBackend: StorageBackend {
-    private let memory = MemoryBackend(makeEpoch: { "drawer" })
-    private let path: String
+/// The example of a storage of one's own: held to the laws, registered and served.
+@Suite final class ThirdPartyStorageTests: Sendable {
+    private let folder: URL
 
-    init(path: String) throws(ApusError) {
-        guard !path.isEmpty else { throw ApusError(.badParameter, "a drawer needs a name") }
-        self.path = path
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "apus-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 
-    var description: StorageDescription {
-        var description = memory.description
-        description.name = "drawer"
-        description.path = path
-        return description
+    deinit {
+        try? FileManager.default.removeItem(at: folder)
     }
 
-    func openWriter() throws(ApusError) -> any StorageWriter { memory.openWriter() }
-    func openReader() throws(ApusError) -> any StorageReader { memory.openReader() }
-    func bytesStored() -> Int { memory.bytesStored() }
-    func copy(to path: String) throws(ApusError) { try memory.copy(to: path) }
-    func faults(limit: Int) -> [String] { memory.faults(limit: limit) }
-}
+    private var path: String { folder.appending(path: "data.journal").path() }
 
-@Suite struct ThirdPartyStorageTests {
     @Test(arguments: StorageLaws.all) func `a storage of one's own is held to the same laws`(_ law: StorageLaw)
         async throws
     {
-        try await law.check(StoragePlace(isKept: false) { try DrawerBackend(path: "top") })
+        let path = path
+        try await law.check(
+            StoragePlace(isKept: true) {
+                try JournalBackend(
+                    StorageOpening(
+                        path: path, durability: .normal, access: .serving, makeEpoch: { UUID().uuidString }))
+            })
     }
 
     @Test func `a registered storage is served under its name`() async throws {
         var registry = PluginRegistry.standard
-        registry.register(storage: "drawer") { opening throws(ApusError) in try DrawerBackend(path: opening.path) }
+        registry.register(storage: "journal") { opening throws(ApusError) in try JournalBackend(opening) }
         let settings = try Settings.load(
             environment: [
                 "JWT_SECRET": String(repeating: "s", count: 32), "ADMIN_API_KEY": "key", "HOST": "127.0.0.1",
-                "PORT": "0",
-                "DB_PATH": "drawer:top",
+                "PORT": "0", "DB_PATH": "journal:\(path)",
             ], dotEnv: nil)
         let server = try Server(settings: settings, registry: registry, logger: Logger(label: "test"))
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
         let running = Task { try await server.run { port.yield($1) } }
         var listening = ports.makeAsyncIterator()
         let number = try #require(await listening.next())
-        let url = try #require(URL(string: "http://127.0.0.1:\(number)/health"))
-        let (body, _) = try await URLSession.shared.data(from: url)
-        #expect(String(decoding: body, as: UTF8.self).contains(#""storage":{"backend":"drawer""#))
+        let health = try #require(URL(string: "http://127.0.0.1:\(number)/health"))
+        let (body, _) = try await URLSession.shared.data(from: health)
+        #expect(String(decoding: body, as: UTF8.self).contains(#""storage":{"backend":"journal""#))
+        var request = URLRequest(url: try #require(URL(string: "http://127.0.0.1:\(number)/v1/admin/users")))
+        request.httpMethod = "POST"
+        request.httpBody = Data(#"{"user_id":"u1"}"#.utf8)
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        request.setValue("key", forHTTPHeaderField: "X-Admin-Api-Key")
+        let (_, answer) = try await URLSession.shared.data(for: request)
+        #expect((answer as? HTTPURLResponse)?.statusCode == 201)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).contains("token.issue"))
         running.cancel()
         _ = await running.result
     }
@@ -67,7 +70,7 @@ private struct DrawerBackend: StorageBackend {
         #expect {
             _ = try Server(settings: settings, logger: Logger(label: "test"))
         } throws: { error in
-            (error as? ApusError)?.message.contains(#""floppy"; there are: memory, sqlite"#) ?? false
+            (error as? ApusError)?.message.contains(#""floppy"; there are: lmdb, memory, sqlite"#) ?? false
         }
     }
 }

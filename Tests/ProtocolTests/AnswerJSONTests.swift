@@ -113,7 +113,8 @@ import Testing
             "method-not-allowed": 405, "request-timeout": 408, "conflict": 422, "resync-required": 410,
             "precondition-failed": 412, "body-too-large": 413, "value-too-large": 413, "too-many-items": 413,
             "uri-too-long": 414, "unsupported-media-type": 415, "invalid-field": 422, "clock-skew": 422,
-            "not-numeric": 422, "rate-limited": 429, "headers-too-large": 431, "overloaded": 503,
+            "not-numeric": 422, "upgrade-required": 426, "rate-limited": 429, "headers-too-large": 431,
+            "overloaded": 503,
             "storage-unavailable": 503, "storage-full": 507,
         ]
         for code in ApusError.Code.allCases {

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// What was acknowledged is there, however the server ended.
-@Suite(.serialized) struct DurabilityTests {
+@Suite(.serialized, .enabled(if: TestStorage.current.isKept)) struct DurabilityTests {
     /// What one writer was told.
     private struct Journal: Sendable {
         var acknowledged: [(key: String, value: Int, sequence: Int)] = []

@@ -54,7 +54,8 @@ import Testing
         for key in ["cleared", "replaced", "put"] { #expect(try user.get(key).status == 200, "\(key)") }
     }
 
-    @Test func `what expires while the server is down is gone when it is back, and told`() throws {
+    @Test(.enabled(if: TestStorage.current.isKept))
+    func `what expires while the server is down is gone when it is back, and told`() throws {
         let server = try RunningServer(["CLEANUP_INTERVAL_MS": "100"])
         let user = TestUser(server)
         try user.mustSet("k", "1", extra: "\"ttl_seconds\":1")

@@ -34,13 +34,6 @@ import Testing
     }
 }
 
-/// Something that one thread at a time uses, handed over to another.
-private struct Sole<Value>: @unchecked Sendable {
-    let value: Value
-
-    init(_ value: Value) { self.value = value }
-}
-
 /// Compares what a socket gets with what it must get, quickly, because there is much of it.
 private final class StreamCheck {
     private let socket: WebSocket

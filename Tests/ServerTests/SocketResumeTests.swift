@@ -72,7 +72,8 @@ import Testing
         }
     }
 
-    @Test func `the epoch and every position stand after a restart and after kill -9`() throws {
+    @Test(.enabled(if: TestStorage.current.isKept))
+    func `the epoch and every position stand after a restart and after kill -9`() throws {
         let server = try RunningServer()
         let user = TestUser(server)
         try user.mustSet("a", "1")

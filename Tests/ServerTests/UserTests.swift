@@ -176,7 +176,7 @@ import Testing
         #expect(try issued(id).list().status == 200)
     }
 
-    @Test func `a revocation outlives kill -9`() throws {
+    @Test(.enabled(if: TestStorage.current.isKept)) func `a revocation outlives kill -9`() throws {
         let server = try RunningServer()
         let json = try server.admin("POST", "/v1/admin/users", body: #"{"user_id":"u1"}"#).json()
         let user = TestUser(server, id: "u1", token: try #require(json["token"].text))

@@ -1,5 +1,4 @@
 import ApusCore
-import ApusSQLite
 import ApusTesting
 import Foundation
 import Testing
@@ -55,22 +54,5 @@ import Testing
         let error = try #require(throws: ApusError.self) { try kind.open(folder.file("data"), access: access) }
         #expect(error.message.hasSuffix("there is no such file"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
-    }
-}
-
-/// A storage that keeps what is written.
-struct KeptStorage: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    private let make: @Sendable (String, StorageAccess) throws -> any StorageBackend
-
-    static let sqlite = KeptStorage(testDescription: "SQLite") { path, access in
-        try SQLiteBackend(
-            path: path, durability: .full, access: access, makeEpoch: { "\(UInt64.random(in: 0...9_999))" })
-    }
-
-    static let all = [sqlite]
-
-    func open(_ path: String, access: StorageAccess = .serving) throws -> any StorageBackend {
-        try make(path, access)
     }
 }

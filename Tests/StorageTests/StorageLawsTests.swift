@@ -1,20 +1,19 @@
 import ApusCore
 import ApusMemory
-import ApusSQLite
 import ApusTesting
 import Testing
 
 @Suite struct StorageLawsTests {
-    @Test(arguments: StorageLaws.all)
-    func `SQLite in full durability obeys`(_ law: StorageLaw) async throws {
+    @Test(arguments: StorageLaws.all, KeptStorage.all)
+    func `a kept storage obeys in full durability`(_ law: StorageLaw, kind: KeptStorage) async throws {
         let folder = try TemporaryFolder()
-        try await law.check(.sqlite(in: folder, .full))
+        try await law.check(kind.place(in: folder, .full))
     }
 
-    @Test(arguments: StorageLaws.all)
-    func `SQLite in normal durability obeys`(_ law: StorageLaw) async throws {
+    @Test(arguments: StorageLaws.all, KeptStorage.all)
+    func `a kept storage obeys in normal durability`(_ law: StorageLaw, kind: KeptStorage) async throws {
         let folder = try TemporaryFolder()
-        try await law.check(.sqlite(in: folder, .normal))
+        try await law.check(kind.place(in: folder, .normal))
     }
 
     @Test(arguments: StorageLaws.all)
@@ -23,20 +22,10 @@ import Testing
         try await law.check(StoragePlace(isKept: false) { backend })
     }
 
-    @Test(arguments: UInt64(1)...4)
-    func `SQLite gives the same answers as memory, whatever is done`(seed: UInt64) throws {
+    @Test(arguments: UInt64(1)...4, KeptStorage.all)
+    func `a kept storage gives the same answers as memory, whatever is done`(seed: UInt64, kind: KeptStorage) throws {
         let folder = try TemporaryFolder()
-        let sqlite = try SQLiteBackend(path: folder.file("data.db"), durability: .normal, makeEpoch: { "sqlite" })
-        try StorageComparison(seed: seed).run(sqlite, MemoryBackend(makeEpoch: { "memory" }))
-    }
-}
-
-extension StoragePlace {
-    static func sqlite(in folder: TemporaryFolder, _ durability: Durability) -> StoragePlace {
-        StoragePlace(isKept: true) {
-            try SQLiteBackend(
-                path: folder.file("data.db"), durability: durability,
-                makeEpoch: { String(UInt64.random(in: 0...UInt64.max)) })
-        }
+        let kept = try kind.open(folder.file("data"), durability: .normal)
+        try StorageComparison(seed: seed).run(kept, MemoryBackend(makeEpoch: { "memory" }))
     }
 }

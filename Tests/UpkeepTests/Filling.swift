@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// The kinds of storages that keep what is written.
-let keptKinds = ["sqlite"]
+let keptKinds = ["sqlite", "lmdb"]
 
 /// From and to each of them.
 let keptPairs = keptKinds.flatMap { from in keptKinds.map { (from, $0) } }

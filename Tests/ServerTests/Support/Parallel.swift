@@ -40,3 +40,10 @@ final class Background<Answer: Sendable>: Sendable {
         return try outcome.get()
     }
 }
+
+/// Something that one thread at a time uses, handed over to another.
+struct Sole<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+}

@@ -31,7 +31,7 @@ final class RunningServer: Sendable {
     static let defaults = [
         "JWT_SECRET": TestSecret.jwt, "ADMIN_API_KEY": TestSecret.adminKey, "HOST": "127.0.0.1", "PORT": "0",
         "RATE_LIMIT_PER_MIN": "0", "ADMIN_RATE_LIMIT_PER_MIN": "0", "LOG_LEVEL": "warning",
-    ]
+    ].merging(TestStorage.current.settings) { $1 }
 
     private static let common = Mutex<RunningServer?>(nil)
 

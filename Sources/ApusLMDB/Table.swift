@@ -1,0 +1,68 @@
+/// The tables of the file, each a B-tree of byte strings in byte order, and what their keys are made of.
+///
+/// Numbers in keys are big-endian, moments with the sign flipped, so that byte order is their order. Keys of LMDB have
+/// at most 511 bytes. The contract's names are far shorter: the longest key is that of a record, a number of 4 bytes
+/// for its owner's collection and a key of at most 256.
+enum Table: Int, CaseIterable {
+    /// A name → a text. `schema` is always there.
+    case meta
+    /// An owner's name → its number, last change number, commit time of it, and purge horizon.
+    case owners
+    /// An owner's number, a collection's name → the scope's number.
+    case scopes
+    /// A scope's number → the owner's name, the collection's name.
+    case names
+    /// A scope's number, a key → ``RecordRow``.
+    case records
+    /// An owner's number, a change number → the scope's number and the key of the record that changed last then.
+    case changes
+    /// A moment of ending, an owner's number, a change number → scope and key, of records that are no tombstones.
+    case ends
+    /// A commit time, an owner's number, a change number → scope and key, of tombstones.
+    case tombstones
+    /// A user's id → the user.
+    case users
+    /// A number that rises with each write → the token.
+    case tokens
+    /// A token's id → its number.
+    case tokenIDs
+    /// A user's id, a zero byte, the moment of issue, the token's number → the token's end.
+    case tokensOfUsers
+    /// A token's end, its number → nothing.
+    case tokenEnds
+    /// A token's id → the moment until which its revocation is kept.
+    case revocations
+    /// The moment until which a revocation is kept, the token's id → nothing.
+    case revocationEnds
+    /// A user's id → the cutoff.
+    case cutoffs
+    /// An owner's number, a key → the stored answer.
+    case answers
+    /// The moment of storing, an owner's number, a key → nothing.
+    case answerAges
+    /// A moment, a number that rises within it → the audit entry.
+    case audit
+
+    /// What the table is called in the file.
+    var name: String { String(describing: self) }
+}
+
+/// The shape of the file, and the numbers that were chosen for it.
+enum Schema {
+    /// Raised whenever a program of before could not read the file any more.
+    static let version: Int64 = 1
+
+    /// What `schema` in ``Table/meta`` begins with; the version follows.
+    static let mark = "apus "
+
+    /// A disk that has less room than this is full: LMDB writes runs of pages up to this length at once.
+    static let roomForCommits = 4 << 20
+
+    static let readersMax: UInt32 = 510
+
+    /// The file may grow into an address space of so many times its file system, within these bounds, without being
+    /// opened again: the disk is full before the map is. It costs nothing until it is used.
+    static let mapTimesFileSystem = 2
+    static let mapBytesLeast = 1 << 30
+    static let mapBytesMost = 16 << 40
+}
