@@ -56,6 +56,7 @@ let package = Package(
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
         room("ApusLMDB", ["ApusCore", "ApusStorageKit", "CLMDB", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
+        room("ApusUpkeep", ["ApusCore", crypto, nioCore]),
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
             "ApusHTTP",
@@ -63,15 +64,17 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", crypto,
-                logging,
-                lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep",
+                crypto, logging, lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         room("ApusTesting", ["ApusCore", nioCore]),
         .executableTarget(
             name: "apus",
-            dependencies: ["ApusServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "ApusCore", "ApusServer", "ApusUpkeep",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "ApusBench",
@@ -104,6 +107,9 @@ let package = Package(
             ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("BenchTests", ["ApusBench"]),
         tests("TidyTests", []),
+        tests(
+            "UpkeepTests",
+            ["ApusCore", "ApusMemory", "ApusServer", "ApusTesting", "ApusUpkeep", "CSQLite", nioCore]),
         tests("PluginTests", ["ApusCore", "ApusServer", "ApusTesting", "JournalStorage", logging]),
     ]
 )

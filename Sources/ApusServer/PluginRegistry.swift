@@ -5,6 +5,7 @@ import ApusHTTP
 import ApusLMDB
 import ApusMemory
 import ApusSQLite
+public import ApusUpkeep
 public import Logging
 public import ServiceLifecycle
 
@@ -70,13 +71,29 @@ public struct PluginRegistry: Sendable {
     public func openStorage(
         _ url: StorageURL, durability: Durability, access: StorageAccess
     ) throws(ApusError) -> any StorageBackend {
-        guard let open = storages[url.name] else {
-            let names = storages.keys.sorted().joined(separator: ", ")
-            throw ApusError(.badParameter, "there is no storage \"\(url.name)\"; there are: \(names)")
+        try factory(of: url.name)(
+            StorageOpening(path: url.path, durability: durability, access: access, makeEpoch: Self.makeEpoch))
+    }
+
+    /// A text that was never used before, for an epoch.
+    public static let makeEpoch: @Sendable () -> String = { Engine.randomTokenID() }
+
+    /// What `url` names, to be opened by a tool.
+    ///
+    /// - Throws: `bad-parameter` for a name that is not registered.
+    public func storage(_ url: StorageURL) throws(ApusError) -> NamedStorage {
+        let open = try factory(of: url.name)
+        return NamedStorage(kind: url.name, path: url.path) { path, access throws(ApusError) in
+            try open(StorageOpening(path: path, durability: .full, access: access, makeEpoch: Self.makeEpoch))
         }
-        return try open(
-            StorageOpening(
-                path: url.path, durability: durability, access: access, makeEpoch: { Engine.randomTokenID() }))
+    }
+
+    private func factory(of name: String) throws(ApusError) -> StorageFactory {
+        guard let factory = storages[name] else {
+            let names = storages.keys.sorted().joined(separator: ", ")
+            throw ApusError(.badParameter, "there is no storage \"\(name)\"; there are: \(names)")
+        }
+        return factory
     }
 
     func makeAuth(_ settings: Settings) -> any AuthProvider { auth(settings) }
@@ -111,6 +128,11 @@ public struct TransportParts: Sendable {
 public struct StorageURL: Hashable, Sendable {
     public var name: String
     public var path: String
+
+    public init(name: String, path: String) {
+        self.name = name
+        self.path = path
+    }
 
     /// `sqlite:PATH`, `lmdb:PATH`, `memory:`, any other registered `name:…`; without a name LMDB for a path that ends
     /// in `.lmdb` or `.mdb`, and SQLite otherwise.

@@ -1,5 +1,6 @@
 public import ApusCore
 import ApusEngine
+import ApusUpkeep
 import Glibc
 public import Logging
 import ServiceLifecycle
@@ -26,6 +27,7 @@ public struct Server: Sendable {
         umask(0o077)
         let storage = try registry.openStorage(
             StorageURL(settings.databasePath), durability: settings.durability, access: .serving)
+        try UnfinishedMigration.refuse(storage, to: "served")
         engine = try Engine(storage: storage, settings: settings.engine, logger: logger)
     }
 

@@ -1,4 +1,4 @@
-import ApusCore
+public import ApusCore
 import Glibc
 import NIOCore
 
@@ -48,12 +48,17 @@ public struct StartFailure: Sendable {
         if let error = error as? SettingsError ?? SettingsError(listeningWith: settings, failedWith: error) {
             self.init(message: error.message, exitCode: SettingsError.exitCode)
         } else if let error = error as? ApusError {
-            let cause = error.cause.map { " (\($0))" } ?? ""
-            let isSetting = error.code == .badParameter
-            self.init(message: error.message + cause, exitCode: isSetting ? SettingsError.exitCode : EX_IOERR)
+            self.init(error)
         } else {
             self.init(message: "stopped by an error: \(error)", exitCode: EX_SOFTWARE)
         }
+    }
+
+    /// 78 for what a setting or an argument can change, 74 for the storage.
+    public init(_ error: ApusError) {
+        let cause = error.cause.map { " (\($0))" } ?? ""
+        let isSetting = error.code == .badParameter
+        self.init(message: error.message + cause, exitCode: isSetting ? SettingsError.exitCode : EX_IOERR)
     }
 
     private init(message: String, exitCode: Int32) {

@@ -9,7 +9,10 @@ struct Apus: AsyncParsableCommand {
         commandName: "apus",
         abstract: "A self-hosted realtime sync database with REST and WebSocket on one port.",
         version: "apus \(Version.current)",
-        subcommands: [ServeCommand.self, TokenCommand.self, VersionCommand.self],
+        subcommands: [
+            ServeCommand.self, TokenCommand.self, MigrateCommand.self, BackupCommand.self, RestoreCommand.self,
+            DoctorCommand.self, VersionCommand.self,
+        ],
         defaultSubcommand: ServeCommand.self)
 }
 

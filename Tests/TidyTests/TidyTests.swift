@@ -22,7 +22,8 @@ import Testing
         ],
         "ApusServer": nil,
         "ApusTesting": ["ApusCore", "Glibc", "NIOCore", "Synchronization"],
-        "apus": ["ApusServer", "ArgumentParser", "FoundationEssentials", "Glibc"],
+        "ApusUpkeep": ["ApusCore", "Crypto", "Glibc", "NIOCore"],
+        "apus": ["ApusCore", "ApusServer", "ApusUpkeep", "ArgumentParser", "FoundationEssentials", "Glibc"],
         "CLMDB": [],
         "CSQLite": [],
     ]
