@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// One open LMDB file, shared by all of this process that read and write it.
 ///
-/// LMDB must not open a file twice in one process (lmdb.h, "Caveats"), so ``open(_:durability:access:makeEpoch:)`` gives
-/// out the one that is open already. It is closed when the last user lets go of it.
+/// LMDB must not open a file twice in one process (lmdb.h, "Caveats"), so the one that is open already is given out.
+/// It is closed when the last user lets go of it.
 final class Environment: Sendable {
     private let opened: OpenedFile
 

@@ -2,8 +2,8 @@ internal import ApusCore
 internal import ApusStorageKit
 internal import Glibc
 
-/// Tells a file that was cut short from a whole one: LMDB maps it all the same, and to read beyond its end would end the
-/// process.
+/// Tells a file that was cut short from a whole one: LMDB maps it all the same, and to read beyond its end would end
+/// the process.
 ///
 /// Free pages at the end may never have been written, so a file may be short and whole. The list of free pages is
 /// read here as it lies in the file (mdb.c of LMDB 0.9, "Page format"), since LMDB can only be asked once it has mapped

@@ -12,6 +12,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     /// The audit entry that was written last.
     var latestAudit: AuditPlace?
     private var hasMadeNames = false
+    private var latestLocator: Int64 = 0
 
     func begin(_ transaction: OpaquePointer) {
         current = View(transaction: transaction, environment: environment, writing: cursors)
@@ -29,6 +30,12 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
             }
         }
         hasMadeNames = false
+    }
+
+    /// Rows are found again by their addresses, so that a locator only has to be one of its own.
+    private func nextLocator() -> Int64 {
+        latestLocator += 1
+        return latestLocator
     }
 
     private func writing<Answer>(_ body: (View) throws(ApusError) -> Answer) throws(ApusError) -> Answer {
@@ -59,7 +66,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
         else { return nil }
         let row = try RecordRow(bytes)
         let record = row.record(at: address, value: bytes, valueBytesMax: valueBytesMax)
-        return StoredRecord(record: record, locator: row.sequence.rawValue)
+        return StoredRecord(record: record, locator: nextLocator())
     }
 
     func expired(at moment: Timestamp, limit: Int) throws(ApusError) -> [RecordAddress] {
@@ -81,7 +88,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
                 guard tombstones.count < limit, key.keyNumber64(at: 0) < moment.milliseconds else { return false }
                 let row = try RecordRow(try value(at: place, in: view))
                 let record = row.record(at: try address(place, in: view))
-                tombstones.append(StoredRecord(record: record, locator: row.sequence.rawValue))
+                tombstones.append(StoredRecord(record: record, locator: nextLocator()))
                 return true
             }
             return tombstones

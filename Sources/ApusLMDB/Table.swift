@@ -62,8 +62,8 @@ enum Schema {
     /// What the table of so many readers takes, rounded up to pages.
     static let readersFileBytes = 36 << 10
 
-    /// The address space the file may grow into: the disk is full before it is. It costs nothing until it is used; where
-    /// less is to be had, it is halved down to the least.
+    /// The address space the file may grow into: the disk is full before it is. It costs nothing until it is used;
+    /// where less is to be had, it is halved down to the least.
     static let mapBytesMost = 16 << 40
     static let mapBytesLeast = 1 << 30
 }
