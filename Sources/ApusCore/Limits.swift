@@ -34,6 +34,8 @@ public struct Limits: Sendable {
     public var commandBytesWaitingMax = 256 << 20
     /// Reads waiting for a reader.
     public var readsWaitingMax = 16_384
+    /// A body up to this size takes nothing of the room that bodies share.
+    public var smallBodyBytesMax = 16 << 10
     public var connectionsMax = 20_000
     /// Connections of one address, an IPv6 address standing for its /64; not those of a trusted proxy or the loopback.
     public var connectionsPerAddressMax = 5_000

@@ -56,6 +56,10 @@ struct Admission {
         guard head.headers["Transfer-Encoding"].allSatisfy({ $0.lowercased() == "chunked" }) else {
             throw ApusError(.badParameter, "the only Transfer-Encoding is chunked")
         }
+        // The same section: in 1.0 it means nothing, and who frames a body so cannot be trusted with a next request.
+        guard !head.isHTTP10 || !head.headers.contains(name: "Transfer-Encoding") else {
+            throw ApusError(.badParameter, "HTTP/1.0 has no Transfer-Encoding")
+        }
         let bytesMax = context.service.limits.urlBytesMax
         guard head.uri.utf8.count <= bytesMax else {
             throw ApusError(.uriTooLong, "the URL has more than \(bytesMax) bytes")
@@ -148,7 +152,8 @@ extension ConnectionStateMachine.Head {
     init(_ head: HTTPRequestHead) {
         // After an upgrade that was asked for, made or not, the parser reads no further request.
         let mayChangeProtocol = head.method == .CONNECT || head.headers.contains(name: "Upgrade")
-        keepsAlive = head.isKeepAlive && !mayChangeProtocol
+        let isFramedWrongly = head.isHTTP10 && head.headers.contains(name: "Transfer-Encoding")
+        keepsAlive = head.isKeepAlive && !mayChangeProtocol && !isFramedWrongly
         bodyBytes = head.announcedBodyBytes
         awaitsContinue =
             bodyBytes != 0 && !head.isHTTP10

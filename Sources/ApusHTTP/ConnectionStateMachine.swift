@@ -205,6 +205,8 @@ extension ConnectionStateMachine {
     enum InputAction {
         case none
         case close
+        /// Close when everything has left (``written(at:)``).
+        case finish
     }
 
     /// The client sends nothing any more. What came before has been given in.
@@ -214,7 +216,11 @@ extension ConnectionStateMachine {
             state = .finishing(until: until, inputEnded: true)
             return .none
         case .upgraded, .closed: return .none
-        case .idle, .head, .judging, .body, .answering, .flushing, .lingering:
+        case .idle(let until):
+            // The end of the last answer may still be on its way.
+            state = .finishing(until: until, inputEnded: true)
+            return .finish
+        case .head, .judging, .body, .answering, .flushing, .lingering:
             state = .closed
             return .close
         }
@@ -305,6 +311,8 @@ extension ConnectionStateMachine {
         case timeOutAnew
         /// The request under way is refused: the server stops.
         case refuseStopping
+        /// The same, before there was one.
+        case refuseStoppingAnew
         case close
     }
 
@@ -318,7 +326,7 @@ extension ConnectionStateMachine {
         case .head(let until):
             guard now >= until else { return .none }
             state = .answering(keepsAlive: false)
-            return .timeOutAnew
+            return stopsAt == nil ? .timeOutAnew : .refuseStoppingAnew
         case .judging:
             return stopsAt.map { now >= $0 } == true ? .refuseStopping : .none
         case .body(var body):
@@ -337,9 +345,10 @@ extension ConnectionStateMachine {
         guard stopsAt == nil else { return .none }
         stopsAt = now + Self.stopTime
         switch state {
-        case .idle, .head:
-            state = .closed
-            return .close
+        case .idle:
+            state = .finishing(until: now + Self.stopTime, inputEnded: true)
+            return .finish
+        case .head(let until): state = .head(until: min(until, now + Self.stopTime))
         case .flushing(let until): state = .flushing(until: min(until, now + Self.stopTime))
         case .finishing(let until, let inputEnded):
             state = .finishing(until: min(until, now + Self.stopTime), inputEnded: inputEnded)

@@ -42,9 +42,13 @@ final class Exchange {
     ///
     /// - Throws: `rate-limited`, `overloaded` if there is no room.
     func append(_ part: ByteBuffer) throws(ApusError) {
-        let room = room ?? context.hub.bodies.share(of: self, limits: service.limits)
-        self.room = room
-        try room.take(part.readableBytes)
+        // Small bodies are bounded by the number of connections: nobody's large ones keep them out.
+        if body.readableBytes + part.readableBytes > service.limits.smallBodyBytesMax {
+            let isFirst = room == nil
+            let room = room ?? context.hub.bodies.share(of: self, limits: service.limits)
+            self.room = room
+            try room.take(part.readableBytes + (isFirst ? body.readableBytes : 0))
+        }
         if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
     }
 

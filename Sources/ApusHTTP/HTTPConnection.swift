@@ -11,12 +11,6 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Arrival {
-        case part(HTTPServerRequestPart)
-        case failure(HTTPParserError)
-        case endOfInput
-    }
-
     let context: HTTPContext
     let admission: Admission
     let lane: Lane
@@ -32,6 +26,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var verdict: Admission.Verdict?
 
     private var waiting = CircularBuffer<Arrival>(initialCapacity: 4)
+    private var waitingBytes = 0
     private var isTaking = false
     /// Whether the channel is handing in what it has read; its end is the time to flush.
     private var isReading = false
@@ -42,9 +37,9 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// An answer up to this size goes out in one piece.
     private static let smallBytesMax = 32 << 10
-    /// Parts of requests that may wait for the answer to an earlier one. The last read of a connection that the client
-    /// has half closed brings all the kernel holds, which may be more than this.
-    private static let waitingMax = 1 << 16
+    /// Memory that parts of requests may take which wait for the answer to an earlier one. The last read of a
+    /// connection that the client has half closed brings all the kernel holds, which may be more than this.
+    private static let waitingBytesMax = 2 << 20
 
     init(context: HTTPContext, routes: RouteTable, lane: Lane) {
         self.context = context
@@ -84,8 +79,10 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
 
 extension HTTPConnection {
     /// Bytes came; what is to be done with them.
-    func bytesArrived() -> ConnectionStateMachine.Reading {
-        machine.arrived(at: .now())
+    ///
+    /// - Parameter isBlank: whether they are line ends only, which may stand before a request (RFC 9112, section 2.2).
+    func bytesArrived(isBlank: Bool) -> ConnectionStateMachine.Reading {
+        if !isBlank { machine.arrived(at: .now()) }
         return machine.reading
     }
 
@@ -132,7 +129,8 @@ extension HTTPConnection {
     }
 
     private func arrive(_ arrival: Arrival) {
-        guard waiting.count < Self.waitingMax else {
+        waitingBytes += arrival.bytes
+        guard waitingBytes <= Self.waitingBytesMax else {
             close()
             return
         }
@@ -145,7 +143,10 @@ extension HTTPConnection {
     private func takeWaiting() {
         guard !isTaking else { return }
         isTaking = true
-        while machine.takes, let arrival = waiting.popFirst() { take(arrival) }
+        while machine.takes, let arrival = waiting.popFirst() {
+            waitingBytes -= arrival.bytes
+            take(arrival)
+        }
         isTaking = false
         if !isReading { flushIfNeeded() }
         guard isReadHeld, machine.takes else { return }
@@ -159,9 +160,21 @@ extension HTTPConnection {
         case .part(.body(let part)): collect(part)
         case .part(.end): end()
         case .failure(let error): fail(error)
-        case .endOfInput:
-            if machine.inputEnded() == .close { close() }
+        case .endOfInput: act(on: machine.inputEnded())
         }
+    }
+
+    private func act(on action: ConnectionStateMachine.InputAction) {
+        switch action {
+        case .none: break
+        case .close: close()
+        case .finish: finish()
+        }
+    }
+
+    /// Whether the client has ended its side, behind what is being done.
+    var hasEndOfInputWaiting: Bool {
+        waiting.contains { if case .endOfInput = $0 { true } else { false } }
     }
 
     private func readingEnded() {
@@ -180,6 +193,7 @@ extension HTTPConnection {
 
 extension HTTPConnection {
     private func begin(_ head: HTTPRequestHead) {
+        let head = head.trimmed
         var facts = ConnectionStateMachine.Head(head)
         if isCrowded { facts.keepsAlive = false }
         switch machine.head(facts) {
@@ -366,12 +380,13 @@ extension HTTPConnection: LaneMember {
         case .timeOut: current?.fail(late)
         case .timeOutAnew: failAnew(late)
         case .refuseStopping: current?.fail(.stopping)
+        case .refuseStoppingAnew: failAnew(.stopping)
         case .close: abort()
         }
     }
 
     func drain() {
-        if machine.stop(at: .now()) == .close { abort() }
+        act(on: machine.stop(at: .now()))
     }
 
     func abort() {

@@ -53,7 +53,10 @@ extension ByteBuffer {
         writeHeader("Date", date)
         writeHeader("X-Request-Id", exchange.requestID)
         for header in reply.headers { writeHeader(header.name, header.value) }
-        if isLast {
+        if reply.status == .upgradeRequired {
+            // RFC 9110, section 7.8: Upgrade is named in Connection.
+            writeStaticString(isLast ? "Connection: close, upgrade\r\n" : "Connection: upgrade\r\n")
+        } else if isLast {
             writeStaticString("Connection: close\r\n")
         } else if exchange.head.isHTTP10 {
             writeStaticString("Connection: keep-alive\r\n")

@@ -78,6 +78,8 @@ public struct HTTPTransport: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // What was read is parsed whole, so that as little as one read may wait for an answer.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [context] channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let lane = lanes.first(where: { $0.loop === channel.eventLoop }) else {

@@ -77,7 +77,7 @@ extension Exchange {
     }
 
     func requireJSONType() throws(ApusError) {
-        guard let type = header("Content-Type") else { return }
+        guard let type = header("Content-Type"), type != "application/json" else { return }
         let media = type.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
         guard media == "application/json" || (media.hasPrefix("application/") && media.hasSuffix("+json")) else {
             throw ApusError(.unsupportedMediaType, "the body must be application/json")

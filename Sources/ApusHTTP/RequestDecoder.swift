@@ -26,7 +26,7 @@ final class RequestDecoder: ByteToMessageDecoder {
     }
 
     func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
-        switch connection.bytesArrived() {
+        switch connection.bytesArrived(isBlank: buffer.isBlank) {
         case .parse: return try parser.decode(context: context, buffer: &buffer)
         case .drop: buffer.moveReaderIndex(to: buffer.writerIndex)
         case .handOver: break
@@ -37,7 +37,7 @@ final class RequestDecoder: ByteToMessageDecoder {
     func decodeLast(
         context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool
     ) throws -> DecodingState {
-        switch connection.bytesArrived() {
+        switch connection.bytesArrived(isBlank: buffer.isBlank) {
         case .parse: return try parser.decodeLast(context: context, buffer: &buffer, seenEOF: seenEOF)
         case .drop: buffer.moveReaderIndex(to: buffer.writerIndex)
         case .handOver:
@@ -46,5 +46,30 @@ final class RequestDecoder: ByteToMessageDecoder {
             context.fireChannelRead(NIOAny(rest))
         }
         return .needMoreData
+    }
+}
+
+extension ByteBuffer {
+    /// Whether it is a few line ends and nothing else.
+    fileprivate var isBlank: Bool {
+        readableBytes <= 8 && readableBytesView.allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }
+    }
+}
+
+extension HTTPRequestHead {
+    /// The same with no space behind values, where the parser leaves it (RFC 9110, section 5.5).
+    var trimmed: HTTPRequestHead {
+        guard headers.contains(where: { $0.value.utf8.last.map(Self.isSpace) ?? false }) else { return self }
+        var trimmed = self
+        trimmed.headers = HTTPHeaders(
+            headers.map { name, value in
+                let end = value.utf8.lastIndex { !Self.isSpace($0) }.map { value.utf8.index(after: $0) }
+                return (name, String(value[..<(end ?? value.startIndex)]))
+            })
+        return trimmed
+    }
+
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
     }
 }

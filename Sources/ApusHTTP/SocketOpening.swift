@@ -6,6 +6,8 @@ import NIOWebSocket
 extension HTTPConnection {
     func becomeSocket(_ handshake: WebSocketHandshake, _ exchange: Exchange) {
         guard let channelContext, let principal = exchange.principal else { return }
+        // It would never be answered, nor say that it goes.
+        guard !hasEndOfInputWaiting else { return close() }
         guard !lane.state.isDraining else {
             exchange.refuse(.stopping)
             return

@@ -29,15 +29,14 @@ final class Environment: Sendable {
         // A file that is just being closed is soon closed: each turn waits a millisecond.
         for _ in 0..<10_000 {
             let found = try openOnes.withLock { (ones: inout [FileIdentity: WeakEnvironment]) throws(ApusError) in
-                if let identity = FileIdentity(of: path), let one = ones[identity] {
-                    return try one.environment?.shared(durability, access)
-                }
+                if let identity = FileIdentity(of: path), let one = ones[identity] { return one.environment }
                 let opened = try OpenedFile(path, durability: durability, access: access, makeEpoch: makeEpoch)
                 let environment = Environment(opened)
                 ones[opened.identity] = WeakEnvironment(environment: environment)
                 return environment
             }
-            if let found { return found }
+            // Outside of the lock, which the environment takes when nobody uses it any more.
+            if let found { return try found.shared(durability, access) }
             usleep(1000)
         }
         throw .refusal(path, "this program is closing it")

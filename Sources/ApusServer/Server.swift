@@ -13,6 +13,9 @@ public struct Server: Sendable {
     private let engine: Engine
     private let logger: Logger
 
+    /// Files, threads' pipes and the connections that are only told that there are too many.
+    private static let descriptorsForOthers = 128
+
     /// How long a stop may take before what is left is cut off.
     private static let stopTime = Duration.seconds(20)
 
@@ -28,7 +31,15 @@ public struct Server: Sendable {
         let storage = try registry.openStorage(
             StorageURL(settings.databasePath), durability: settings.durability, access: .serving)
         try UnfinishedMigration.refuse(storage, to: "served")
-        engine = try Engine(storage: storage, settings: settings.engine, logger: logger)
+        var engineSettings = settings.engine
+        let descriptors = Self.raiseDescriptorLimit() - Self.descriptorsForOthers
+        if descriptors < engineSettings.limits.connectionsMax {
+            engineSettings.limits.connectionsMax = max(1, descriptors)
+            logger.notice(
+                "fewer connections than could be: this process may not open more files (ulimit -n)",
+                metadata: ["connections": "\(engineSettings.limits.connectionsMax)"])
+        }
+        engine = try Engine(storage: storage, settings: engineSettings, logger: logger)
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what was accepted and returns.
@@ -36,7 +47,6 @@ public struct Server: Sendable {
     /// - Parameter onListening: called with the address once connections are taken.
     /// - Throws: `IOError` when the address cannot be bound.
     public func run(onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void) async throws {
-        Self.raiseDescriptorLimit()
         let parts = TransportParts(
             service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger
         ) { [engine, logger] host, port in
@@ -58,11 +68,14 @@ public struct Server: Sendable {
     }
 
     /// Every socket takes a descriptor, and the usual soft limit of 1,024 is soon reached.
-    private static func raiseDescriptorLimit() {
+    ///
+    /// - Returns: how many this process may have.
+    private static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_max)
     }
 }
 

@@ -82,6 +82,11 @@ import Testing
         var machine = finishing()
         #expect(machine.inputEnded() == .none)
         #expect(machine.written(at: start) == .close)
+        var taken = answering()
+        _ = taken.answer(at: start)
+        _ = taken.taken(at: start)
+        #expect(taken.inputEnded() == .finish, "the end of the answer may still be on its way")
+        #expect(taken.written(at: start) == .close)
     }
 
     @Test(arguments: [
@@ -202,11 +207,17 @@ import Testing
         #expect(silent.tick(at: at(3)) == .close)
     }
 
-    @Test mutating func `a stop closes what is idle at once`() {
-        var begun = machine
-        begun.arrived(at: start)
-        #expect(machine.stop(at: start) == .close)
-        #expect(begun.stop(at: start) == .close)
+    @Test mutating func `a stop closes what is idle once the last answer has left`() {
+        #expect(machine.stop(at: start) == .finish)
+        #expect(machine.written(at: start) == .close)
+    }
+
+    @Test mutating func `a stop refuses a request that has begun to arrive after two seconds`() {
+        machine.arrived(at: start)
+        #expect(machine.stop(at: start) == .none)
+        #expect(machine.tick(at: at(1)) == .none)
+        #expect(machine.tick(at: at(2)) == .refuseStoppingAnew)
+        #expect(machine.answer(at: at(2)) == .send(isLast: true))
     }
 
     @Test func `a stop lets whole requests be answered, and refuses unfinished ones after two seconds`() {

@@ -1,5 +1,6 @@
 import ApusCore
 import Foundation
+import Glibc
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -35,12 +36,12 @@ import Testing
         + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
     @Test(arguments: [nil, "nobody"])
-    func `a stranger's body takes no room`(token: String?) async throws {
+    func `a stranger's body takes no room`(token: String?) throws {
         let stage = SocketStage()
         let channel = try channel(stage)
         try channel.write(post(10 << 20, token: token))
         try channel.write(String(repeating: "x", count: 100_000))
-        let answer = try await eventually(channel)
+        let answer = try eventually(channel)
         #expect(answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("\r\nConnection: close\r\n"))
         #expect(stage.hub.bodies.bytes == 0)
         try channel.write(String(repeating: "x", count: 100_000))
@@ -49,24 +50,24 @@ import Testing
     }
 
     /// Asks until something was answered, because a token is verified on another thread.
-    private func eventually(_ channel: EmbeddedChannel) async throws -> String {
+    private func eventually(_ channel: EmbeddedChannel) throws -> String {
         for _ in 0..<3000 {
             channel.embeddedEventLoop.run()
             let answer = try channel.sent()
             if !answer.isEmpty { return answer }
-            try await Task.sleep(for: .milliseconds(10))
+            usleep(10_000)
         }
         return ""
     }
 
-    @Test func `what is sent before a token is verified waits for that`() async throws {
+    @Test func `what is sent before a token is verified waits for that`() throws {
         let stage = SocketStage()
         let channel = try channel(stage)
         try channel.write(post(2, token: "slow-u1") + "{}" + get("/health/none"))
         #expect(stage.hub.bodies.bytes == 0)
         var answers = ""
         while answers.components(separatedBy: "HTTP/1.1 ").count < 3 {
-            let more = try await eventually(channel)
+            let more = try eventually(channel)
             guard !more.isEmpty else { break }
             answers += more
         }
@@ -131,6 +132,20 @@ import Testing
         gone.close(promise: nil)
         stage.loop.run()
         #expect(stage.hub.bodies.bytes == 0)
+    }
+
+    @Test func `a small body takes nothing of the room, so that large ones keep nobody's out`() throws {
+        let stage = SocketStage {
+            $0.bodiesBytesMax = 40
+            $0.smallBodyBytesMax = 20
+        }
+        let large = try channel(stage)
+        try large.write(post(100, token: "u1") + String(repeating: " ", count: 40))
+        #expect(stage.hub.bodies.bytes == 40)
+        let small = try channel(stage)
+        try small.write(post(2, token: "u2") + "{}")
+        stage.loop.run()
+        #expect(try small.sent().hasPrefix("HTTP/1.1 422 "))
     }
 
     @Test func `one user, or one address, cannot take all the room`() throws {
@@ -221,16 +236,16 @@ import Testing
         #expect(answers == count)
     }
 
-    @Test func `a server that stops opens no socket any more`() async throws {
+    @Test func `a server that stops opens no socket any more`() throws {
         let stage = SocketStage()
         let channel = try channel(stage)
         try channel.write(get("/?token=slow-u1", upgrade))
         stage.lane.state.drain()
-        #expect(try await eventually(channel).hasPrefix("HTTP/1.1 503 "))
+        #expect(try eventually(channel).hasPrefix("HTTP/1.1 503 "))
         #expect(stage.hub.socketCount == 0)
     }
 
-    @Test func `a request that was given up has its room as long as it is worked on`() async throws {
+    @Test func `a request that was given up has its room as long as it is worked on`() throws {
         let stage = SocketStage()
         let channel = try channel(stage)
         let body = "[" + String(repeating: " ", count: 300_000) + "]"
@@ -239,13 +254,13 @@ import Testing
         channel.close(promise: nil)
         for _ in 0..<3000 where stage.service.writesHeld == 0 {
             stage.loop.run()
-            try await Task.sleep(for: .milliseconds(10))
+            usleep(10_000)
         }
         #expect(stage.hub.bodies.bytes == body.utf8.count)
         stage.service.releaseWrites()
         for _ in 0..<3000 where stage.hub.bodies.bytes > 0 {
             stage.loop.run()
-            try await Task.sleep(for: .milliseconds(10))
+            usleep(10_000)
         }
         #expect(stage.hub.bodies.bytes == 0)
     }

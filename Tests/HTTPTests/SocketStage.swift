@@ -15,6 +15,8 @@ final class SocketStage {
 
     init(trusted: [AddressRange] = [], _ change: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
+        // So that bodies need not be large to be counted.
+        limits.smallBodyBytesMax = 0
         change(&limits)
         var settings = HTTPSettings(
             isAdministratorKey: { $0 == "admin" }, cursorSecret: Secret(""), version: "test")
