@@ -28,8 +28,7 @@ public struct Server: Sendable {
         self.logger = logger
         // What is made from here on, the database's files above all, is nobody else's to read.
         umask(0o077)
-        let storage = try registry.openStorage(
-            StorageURL(settings.databasePath), durability: settings.durability, access: .serving)
+        let storage = try Self.openStorage(settings, registry)
         try UnfinishedMigration.refuse(storage, to: "served")
         var engineSettings = settings.engine
         let descriptors = Self.raiseDescriptorLimit() - Self.descriptorsForOthers
@@ -65,6 +64,17 @@ public struct Server: Sendable {
         configuration.maximumGracefulShutdownDuration = Self.stopTime
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
+    }
+
+    private static func openStorage(
+        _ settings: Settings, _ registry: PluginRegistry
+    ) throws(ApusError) -> any StorageBackend {
+        do throws(ApusError) {
+            return try registry.openStorage(
+                StorageURL(settings.databasePath), durability: settings.durability, access: .serving)
+        } catch  where error.code == .badParameter {
+            throw ApusError(.badParameter, "DB_PATH \"\(settings.databasePath)\" cannot be used: \(error.message)")
+        }
     }
 
     /// Every socket takes a descriptor, and the usual soft limit of 1,024 is soon reached.

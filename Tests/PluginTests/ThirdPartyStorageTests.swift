@@ -70,7 +70,8 @@ import Testing
         #expect {
             _ = try Server(settings: settings, logger: Logger(label: "test"))
         } throws: { error in
-            (error as? ApusError)?.message.contains(#""floppy"; there are: lmdb, memory, sqlite"#) ?? false
+            (error as? ApusError)?.message
+                == #"DB_PATH "floppy:a" cannot be used: there is no storage "floppy"; there are: lmdb, memory, sqlite"#
         }
     }
 }
