@@ -94,7 +94,7 @@ final class Exchange {
                 do throws(ApusError) {
                     exchange.reply(try encode(try result.get(), exchange))
                 } catch {
-                    exchange.fail(error)
+                    exchange.refuse(error)
                 }
             }
         }
@@ -116,7 +116,7 @@ final class Exchange {
                 lane.post {
                     switch reply {
                     case .success(let reply): bound.value.reply(reply)
-                    case .failure(let error): bound.value.fail(error)
+                    case .failure(let error): bound.value.refuse(error)
                     }
                 }
             }

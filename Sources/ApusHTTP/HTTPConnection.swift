@@ -246,7 +246,7 @@ extension HTTPConnection {
             guard action == .keep else { throw tooLarge(exchange.takesBody ? context.service.limits.bodyBytesMax : 0) }
             try exchange.append(part)
         } catch {
-            exchange.fail(error)
+            exchange.refuse(error)
         }
     }
 

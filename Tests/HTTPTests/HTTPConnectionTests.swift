@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import ApusHTTP
@@ -163,6 +164,7 @@ import Testing
         #expect(first.1 == "")
         let refused = try send(1, as: "u1", from: "203.0.113.6").1
         #expect(refused.hasPrefix("HTTP/1.1 429 ") && refused.contains("\r\nRetry-After: "))
+        #expect(stage.service.refusals.withLock { $0.count { $0.hasPrefix("rate-limited POST") } } == 1)
         #expect(try send(10, as: "u2", from: "203.0.113.5").1 == "")
         #expect(try send(1, as: "u3", from: "203.0.113.5").1.hasPrefix("HTTP/1.1 429 "))
         #expect(try send(10, as: "u3", from: "2001:db8::1").1 == "")

@@ -77,6 +77,8 @@ extension EmbeddedChannel {
 /// Remembers records and answers at once; what no test asks for is not there.
 final class ListService: SyncService {
     let epoch = Epoch("e")
+    /// What the audit log would count.
+    let refusals = Mutex<[String]>([])
     let limits: Limits
     private let records: Mutex<[Record]> = Mutex([])
     private let writes: Mutex<[Completion<WriteAnswer>]?> = Mutex(nil)
@@ -156,7 +158,9 @@ final class ListService: SyncService {
     func admit(_ principal: Principal) throws(ApusError) {}
     func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError) {}
     func admitAdministrator(from address: String) throws(ApusError) {}
-    func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {}
+    func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
+        refusals.withLock { $0.append("\(error.code.rawValue) \(action) \(origin.actor)") }
+    }
     func attach(_ observer: any FeedObserver) {}
     func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
         let isHeld = writes.withLock { writes in
