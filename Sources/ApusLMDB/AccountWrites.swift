@@ -95,9 +95,7 @@ struct AccountWrites {
     }
 
     private func put(_ number: Int64, _ table: Table, at key: KeyBuffer) throws(ApusError) {
-        try view.put(table, at: key, byteCount: 8) {
-            $0.storeBytes(of: (UInt64(bitPattern: number) ^ (1 << 63)).bigEndian, as: UInt64.self)
-        }
+        try view.put(table, at: key, byteCount: 8) { $0.storeKeyNumber(number) }
     }
 }
 

@@ -27,7 +27,7 @@ final class KeyBuffer {
     }
 
     func add(_ number: Int64) -> KeyBuffer {
-        withUnsafeBytes(of: (UInt64(bitPattern: number) ^ (1 << 63)).bigEndian) { add($0) }
+        withUnsafeBytes(of: number.inKeyOrder) { add($0) }
     }
 
     func add(_ moment: Timestamp) -> KeyBuffer {
@@ -90,6 +90,23 @@ extension UnsafeRawBufferPointer {
 
     func hasPrefix(_ prefix: UnsafeRawBufferPointer) -> Bool {
         count >= prefix.count && self[..<prefix.count].elementsEqual(prefix)
+    }
+}
+
+extension Int64 {
+    /// The eight bytes whose byte order is the order of the numbers.
+    fileprivate var inKeyOrder: UInt64 { (UInt64(bitPattern: self) ^ (1 << 63)).bigEndian }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// Puts a number as ``KeyBuffer`` does.
+    func storeKeyNumber(_ number: UInt32, at offset: Int = 0) {
+        storeBytes(of: number.bigEndian, toByteOffset: offset, as: UInt32.self)
+    }
+
+    /// Puts a number as ``KeyBuffer`` does.
+    func storeKeyNumber(_ number: Int64, at offset: Int = 0) {
+        storeBytes(of: number.inKeyOrder, toByteOffset: offset, as: UInt64.self)
     }
 }
 

@@ -30,12 +30,7 @@ public final class LMDBBackend: StorageBackend {
         path: String, durability: Durability, access: StorageAccess = .serving, makeEpoch: () -> String
     ) throws(ApusError) {
         guard !path.isEmpty else { throw ApusError.refusal(path, "it names no file") }
-        guard !FileStatus.isDirectory(path) else { throw ApusError.refusal(path, "it is a directory") }
-        guard access == .serving || FileStatus.exists(path) else {
-            throw ApusError.refusal(path, "there is no such file")
-        }
-        guard access == .serving || FileStatus.byteCount(path) > 0 else { throw ApusError.refusal(path, "it is empty") }
-        let path = try FileStatus.resolved(path)
+        let path = try FileStatus.resolved(path, for: access)
         let lock = access == .reading ? nil : try FileLock(guarding: path, suffix: Self.lockSuffix)
         environment = try Environment.open(path, durability: durability, access: access, makeEpoch: makeEpoch)
         if access != .reading { environment.forgetDeadReaders() }

@@ -185,7 +185,7 @@ extension LMDBTransaction {
         let owner = try makeNumber(of: scope.owner, in: view)
         let number = try nextNumber(view.count(.scopes))
         try view.put(.scopes, at: keys.begin().add(owner).add(scope.collection.text), byteCount: 4) {
-            $0.storeBytes(of: number.bigEndian, as: UInt32.self)
+            $0.storeKeyNumber(number)
         }
         var row = RowWriter()
         row.add(scope.owner.text)
@@ -206,15 +206,10 @@ extension LMDBTransaction {
 
     private func put(_ row: OwnerRow, of owner: OwnerID, in view: View) throws(ApusError) {
         try view.put(.owners, at: keys.begin().add(owner.text), byteCount: OwnerRow.byteCount) { target in
-            target.storeBytes(of: row.number.bigEndian, as: UInt32.self)
-            let numbers = [
-                row.state.lastSequence.rawValue, row.state.lastCommittedAt.milliseconds,
-                row.state.purgedThrough.rawValue,
-            ]
-            for (index, number) in numbers.enumerated() {
-                let flipped = UInt64(bitPattern: number) ^ (1 << 63)
-                target.storeBytes(of: flipped.bigEndian, toByteOffset: 4 + 8 * index, as: UInt64.self)
-            }
+            target.storeKeyNumber(row.number)
+            target.storeKeyNumber(row.state.lastSequence.rawValue, at: 4)
+            target.storeKeyNumber(row.state.lastCommittedAt.milliseconds, at: 12)
+            target.storeKeyNumber(row.state.purgedThrough.rawValue, at: 20)
         }
     }
 }

@@ -1,8 +1,8 @@
 /// The tables of the file, each a B-tree of byte strings in byte order, and what their keys are made of.
 ///
 /// Numbers in keys are big-endian, moments with the sign flipped, so that byte order is their order. Keys of LMDB have
-/// at most 511 bytes. The contract's names are far shorter: the longest key is that of a record, a number of 4 bytes
-/// for its owner's collection and a key of at most 256.
+/// at most 511 bytes. The contract's names are far shorter: a record's key has a number of 4 bytes for its owner's
+/// collection and at most 256 bytes more, and the longest, a moment and the id of a revoked token, 264.
 enum Table: Int, CaseIterable {
     /// A name → a text. `schema` is always there.
     case meta

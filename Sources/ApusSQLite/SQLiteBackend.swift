@@ -27,12 +27,7 @@ public final class SQLiteBackend: StorageBackend {
         guard !path.isEmpty, path != ":memory:" else {
             throw ApusError.refusal(path, "it names no file; `memory:` asks for a database that is not kept")
         }
-        guard !FileStatus.isDirectory(path) else { throw ApusError.refusal(path, "it is a directory") }
-        guard access == .serving || FileStatus.exists(path) else {
-            throw ApusError.refusal(path, "there is no such file")
-        }
-        guard access == .serving || FileStatus.byteCount(path) > 0 else { throw ApusError.refusal(path, "it is empty") }
-        let path = try FileStatus.resolved(path)
+        let path = try FileStatus.resolved(path, for: access)
         let lock = access == .reading ? nil : try FileLock(guarding: path, suffix: "-lock")
         let role = access == .reading ? Connection.Role.reader : .writer(durability)
         let connection = try Connection(path: path, role: role)

@@ -11,7 +11,8 @@ package struct FileLock: ~Copyable {
     private let descriptor: CInt
 
     /// - Parameters:
-    ///   - path: as ``FileStatus/resolved(_:)`` gives it: a link and what it leads to are one database and one lock.
+    ///   - path: as ``FileStatus/resolved(_:for:)`` gives it: a link and what it leads to are one database, so they
+    ///     must be one lock.
     ///   - suffix: what the lock's file is named after the database.
     /// - Throws: `storage-unavailable`, for the operator.
     package init(guarding path: String, suffix: String) throws(ApusError) {

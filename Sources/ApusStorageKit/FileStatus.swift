@@ -3,7 +3,7 @@ internal import Glibc
 
 /// What the file system says about a path.
 package enum FileStatus {
-    package static func isDirectory(_ path: String) -> Bool {
+    private static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
@@ -18,7 +18,7 @@ package enum FileStatus {
     }
 
     package static func exists(_ path: String) -> Bool {
-        access(path, F_OK) == 0
+        Glibc.access(path, F_OK) == 0
     }
 
     /// 0 if there is no such file.
@@ -29,8 +29,14 @@ package enum FileStatus {
 
     /// Where `path` leads to, links followed; the same for every name of a file.
     ///
-    /// - Throws: `storage-unavailable`, for the operator, if a folder is missing or a link leads nowhere.
-    package static func resolved(_ path: String) throws(ApusError) -> String {
+    /// - Throws: `storage-unavailable`, for the operator, if it is a directory, a folder is missing, a link leads
+    ///   nowhere, or a database must be there for `access` and is not.
+    package static func resolved(_ path: String, for access: StorageAccess) throws(ApusError) -> String {
+        guard !isDirectory(path) else { throw .refusal(path, "it is a directory") }
+        if access != .serving {
+            guard exists(path) else { throw .refusal(path, "there is no such file") }
+            guard byteCount(path) > 0 else { throw .refusal(path, "it is empty") }
+        }
         if let found = realPath(path) { return found }
         var status = stat()
         guard lstat(path, &status) != 0 else { throw .refusal(path, "it is a link that leads nowhere") }
