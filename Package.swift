@@ -21,7 +21,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
-let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -60,7 +59,7 @@ let package = Package(
         room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
         room(
             "ApusHTTP",
-            ["ApusCore", "ApusProtocol", crypto, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+            ["ApusCore", "ApusProtocol", crypto, logging, lifecycle, nioCore, nioPosix, nioHTTP1]),
         room(
             "ApusServer",
             [

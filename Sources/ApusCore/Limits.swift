@@ -39,7 +39,14 @@ public struct Limits: Sendable {
     public var connectionsMax = 20_000
     /// Connections of one address, an IPv6 address standing for its /64; not those of a trusted proxy or the loopback.
     public var connectionsPerAddressMax = 5_000
+    /// Sockets and event streams.
     public var socketsPerUserMax = 10_000
+    /// Scopes that one socket subscribes to, and changes of them that wait.
+    public var scopesPerSocketMax = 64
+    /// Frames of one socket that are being answered; the next ones are not read until then.
+    public var framesUnderWayMax = 64
+    /// From the first byte of a WebSocket message to its last.
+    public var messageSecondsMax: Int64 = 300
     /// A client's clock may run ahead of ours by this much.
     public var clockSkewMilliseconds: Int64 = 60_000
     public var tokenLeewaySeconds: Int64 = 30

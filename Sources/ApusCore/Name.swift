@@ -79,6 +79,11 @@ public enum KeyKind: NameKind {
     public static let bytesMax = 256
 }
 
+public enum PrefixKind: NameKind {
+    public static let field = "prefix"
+    public static let bytesMax = KeyKind.bytesMax
+}
+
 public enum TextKind: NameKind {
     public static let field = "text"
     public static let bytesMax = Int.max
@@ -91,6 +96,8 @@ public typealias ExactText = Name<TextKind>
 public typealias OwnerID = Name<OwnerKind>
 public typealias CollectionName = Name<CollectionKind>
 public typealias RecordKey = Name<KeyKind>
+/// What several keys start with.
+public typealias KeyPrefix = Name<PrefixKind>
 
 /// Where a record lives: owner / collection / key.
 public struct RecordAddress: Hashable, Codable, Sendable {

@@ -23,16 +23,16 @@ public struct ChangesQuery: Sendable {
     }
 
     public var owner: OwnerID
-    /// `nil` for all of the owner's collections.
-    public var collection: CollectionName?
+    public var scope: StreamScope
     public var start: Start
+    /// Records looked at for one page; those outside of a key or a prefix count, too, but are not in it.
     public var limit: Int
     /// Bytes of values after which a page ends early; ``Limits/pageBytesMax`` unless told.
     public var bytesMax: Int?
 
-    public init(owner: OwnerID, collection: CollectionName?, start: Start, limit: Int, bytesMax: Int? = nil) {
+    public init(owner: OwnerID, scope: StreamScope, start: Start, limit: Int, bytesMax: Int? = nil) {
         self.owner = owner
-        self.collection = collection
+        self.scope = scope
         self.start = start
         self.limit = limit
         self.bytesMax = bytesMax

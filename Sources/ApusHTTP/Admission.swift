@@ -85,7 +85,8 @@ struct Admission {
                 try checkType(exchange, for: route)
                 then(.route(route))
             case .user:
-                guard let token = Authentication.bearer(exchange.head.headers) else {
+                let inURL = route.opensStream ? try exchange.target.parameter("token") : nil
+                guard let token = inURL ?? Authentication.bearer(exchange.head.headers) else {
                     throw ApusError(.unauthenticated, "a Bearer token is needed")
                 }
                 Authentication(context: context, lane: lane).admit(token) { result in

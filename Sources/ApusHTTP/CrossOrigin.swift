@@ -4,7 +4,8 @@ import NIOHTTP1
 /// Cross-origin requests from browsers (the Fetch standard's CORS protocol), for listed origins only.
 enum CrossOrigin {
     private static let requestHeaders =
-        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Conflict-Field, X-Conflict-Policy"
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Conflict-Field, "
+        + "X-Conflict-Policy"
     private static let exposedHeaders = "ETag, Idempotency-Replayed, Retry-After, X-Request-Id"
 
     /// Lets a listed origin read the answer; others get the answer without leave to read it.

@@ -1,6 +1,5 @@
 import ApusCore
 import ApusProtocol
-import Crypto
 import NIOCore
 import NIOHTTP1
 
@@ -29,13 +28,7 @@ extension DataRoutes {
         let claim = try ClaimDraft(exchange)
         try exchange.readBody { bytes throws(ApusError) in
             var body = try WriteBody.single(bytes, policy: policy, limits: limits)
-            body.items = body.items.map { item in
-                item.map { item in
-                    var item = item
-                    item.precondition = precondition
-                    return item
-                }
-            }
+            if precondition != .none { body.require(precondition) }
             return (body, claim?.made(of: bytes, isBulk: false))
         } then: { read, exchange throws(ApusError) in
             try write(exchange, read.0, read.1, isBulk: false)
@@ -123,26 +116,15 @@ extension DataRoutes {
     private static func reply(
         _ answer: WriteAnswer, isBulk: Bool, requestID: String
     ) throws(ApusError) -> HTTPReply {
+        var reply = HTTPReply(status: .ok, body: answer.encoded(isBulk: isBulk, requestID: requestID))
         switch answer {
-        case .replayed(let body):
-            return HTTPReply(status: .ok, headers: [("Idempotency-Replayed", "true")], body: body)
+        case .replayed: reply.headers.append(("Idempotency-Replayed", "true"))
         case .decided(let results):
-            var reply = HTTPReply(status: .ok, body: encode(results, isBulk: isBulk, requestID: requestID))
             if !isBulk, case .applied(let record)? = results.first {
                 reply.headers.append(("ETag", Exchange.tag(record.sequence)))
             }
-            return reply
         }
-    }
-
-    fileprivate static func encode(_ results: [WriteResult], isBulk: Bool, requestID: String) -> ByteBuffer {
-        var body = ByteBuffer()
-        if isBulk {
-            body.writeBulkAnswer(results, requestID: requestID)
-        } else if let result = results.first {
-            body.writeResult(result, requestID: requestID)
-        }
-        return body
+        return reply
     }
 }
 
@@ -169,13 +151,7 @@ private struct ClaimDraft: Sendable {
     }
 
     func made(of body: ByteBuffer, isBulk: Bool) -> IdempotencyClaim {
-        var digest = SHA256()
-        for part in parts { digest.update(data: Array(part.utf8) + [0]) }
-        body.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
-        return IdempotencyClaim(key: key, fingerprint: Array(digest.finalize())) { [requestID] answer in
-            guard case .decided(let results) = answer else { return ByteBuffer() }
-            return DataRoutes.encode(results, isBulk: isBulk, requestID: requestID)
-        }
+        IdempotencyClaim(key: key, parts: parts, body: [body], isBulk: isBulk, requestID: requestID)
     }
 }
 
@@ -249,7 +225,9 @@ extension DataRoutes {
             }
             start = .position(position)
         }
-        let query = ChangesQuery(owner: owner, collection: collection, start: start, limit: try exchange.limit())
+        let query = ChangesQuery(
+            owner: owner, scope: collection.map { .collection($0) } ?? .everything, start: start,
+            limit: try exchange.limit())
         exchange.service.changes(
             query,
             then: exchange.answer { page, exchange in

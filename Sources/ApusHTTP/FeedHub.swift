@@ -3,12 +3,13 @@ import ApusProtocol
 import NIOCore
 import Synchronization
 
-/// Takes the engine's changes, encodes each once, and hands them once to every event loop that has sockets for them.
+/// Takes the engine's changes, encodes each once in every form that is wanted, and hands them once to every event loop
+/// that has subscribers for them.
 final class FeedHub: FeedObserver {
     private struct State {
         var lanes: [Lane] = []
-        /// One bit for each lane that has sockets of the owner.
-        var interest: [OwnerID: UInt64] = [:]
+        /// One bit for each lane that has subscribers of the owner, by how they are told.
+        var interest: [FeedKey: UInt64] = [:]
     }
 
     private struct Counts {
@@ -32,34 +33,48 @@ final class FeedHub: FeedObserver {
         state.withLock { $0.lanes = lanes }
     }
 
-    func setInterest(of lane: Int, in owner: OwnerID, _ isInterested: Bool) {
+    func setInterest(of lane: Int, in key: FeedKey, _ isInterested: Bool) {
         state.withLock { state in
             let bit: UInt64 = 1 << UInt64(lane)
-            let others = (state.interest[owner] ?? 0) & ~bit
+            let others = (state.interest[key] ?? 0) & ~bit
             let mask = isInterested ? others | bit : others
-            state.interest[owner] = mask == 0 ? nil : mask
+            state.interest[key] = mask == 0 ? nil : mask
         }
     }
 
     func publish(_ changes: [Change]) {
-        let (lanes, interest) = state.withLock { state in
-            guard !state.interest.isEmpty else { return ([Lane](), [OwnerID: UInt64]()) }
-            var interest: [OwnerID: UInt64] = [:]
-            for change in changes {
-                let owner = change.record.address.owner
-                if interest[owner] == nil { interest[owner] = state.interest[owner] ?? 0 }
+        let (lanes, interest) = interest(in: changes)
+        guard !interest.isEmpty else { return }
+        var writers: [FeedKey: FeedRunWriter] = [:]
+        for change in changes {
+            for wire in Wire.allCases {
+                let key = FeedKey(owner: change.record.address.owner, wire: wire)
+                guard interest[key] != nil else { continue }
+                writers[key, default: FeedRunWriter(wire: wire)].append(change)
+            }
+        }
+        for (key, writer) in writers {
+            let runs = writer.finish()
+            for lane in lanes where (interest[key] ?? 0) & 1 << UInt64(lane.index) != 0 {
+                lane.post { lane.state.deliver(runs, to: key) }
+            }
+        }
+    }
+
+    /// The lanes, and which of them want to hear of the owners of `changes`.
+    private func interest(in changes: [Change]) -> (lanes: [Lane], interest: [FeedKey: UInt64]) {
+        state.withLock { state in
+            guard !state.interest.isEmpty else { return ([], [:]) }
+            var interest: [FeedKey: UInt64] = [:]
+            var known: OwnerID?
+            for change in changes where change.record.address.owner != known {
+                known = change.record.address.owner
+                for wire in Wire.allCases {
+                    let key = FeedKey(owner: change.record.address.owner, wire: wire)
+                    interest[key] = state.interest[key]
+                }
             }
             return (state.lanes, interest)
-        }
-        var writers: [OwnerID: FeedRunWriter] = [:]
-        for change in changes where interest[change.record.address.owner] ?? 0 != 0 {
-            writers[change.record.address.owner, default: FeedRunWriter()].append(change)
-        }
-        for (owner, writer) in writers {
-            let runs = writer.finish()
-            for lane in lanes where (interest[owner] ?? 0) & 1 << UInt64(lane.index) != 0 {
-                lane.post { lane.state.deliver(runs, to: owner) }
-            }
         }
     }
 
@@ -68,6 +83,12 @@ final class FeedHub: FeedObserver {
             lane.post { lane.state.apply(revocation) }
         }
     }
+}
+
+/// Whose events, and in which form.
+struct FeedKey: Hashable {
+    var owner: OwnerID
+    var wire: Wire
 }
 
 // MARK: - Counts

@@ -32,7 +32,7 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReading = false
     private var isReadHeld = false
     private var needsFlush = false
-    /// Whether what comes by here now are the bytes of a socket.
+    /// Whether what comes by here now are the bytes of a subscriber.
     private var isHandedOver = false
 
     /// An answer up to this size goes out in one piece.
@@ -86,7 +86,7 @@ extension HTTPConnection {
         return machine.reading
     }
 
-    /// The bytes that come from here on are the socket's.
+    /// The bytes that come from here on are the subscriber's.
     func handOver() {
         isHandedOver = true
     }
@@ -270,7 +270,10 @@ extension HTTPConnection {
         case nil: break
         case .route(let route):
             do throws(ApusError) {
-                try route.handle(exchange)
+                switch route.handler {
+                case .answer(let handle): try handle(exchange)
+                case .stream(let open): becomeStream(try open(exchange), exchange)
+                }
             } catch {
                 exchange.refuse(error)
             }

@@ -75,6 +75,20 @@ extension ByteBuffer {
         writeStaticString("\r\n")
     }
 
+    /// Appends the head of an answer that ends with its connection.
+    mutating func writeStreamHead(to exchange: Exchange, date: String) {
+        writeStaticString("HTTP/1.1 200 OK\r\n")
+        writeHeader("Content-Type", EventStream.contentType)
+        // Proxies must neither keep it nor hold it back.
+        writeStaticString("Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n")
+        writeHeader("Date", date)
+        writeHeader("X-Request-Id", exchange.requestID)
+        writeStaticString("Connection: close\r\n")
+        CrossOrigin.writeHeaders(
+            for: exchange.head, allowed: exchange.context.settings.corsAllowOrigins, to: &self)
+        writeStaticString("\r\nretry: 2000\n\n")
+    }
+
     /// Appends one header line. What would end it early becomes a space: nothing a client sent may split an answer.
     mutating func writeHeader(_ name: String, _ value: String) {
         writeString(name)

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 public import ServiceLifecycle
 
-/// REST and WebSocket on one port, on SwiftNIO.
+/// REST, WebSocket and Server-Sent Events on one port, on SwiftNIO.
 public struct HTTPTransport: Service {
     private let context: HTTPContext
     private let onListening: @Sendable (_ host: String, _ port: Int) -> Void
@@ -72,12 +72,14 @@ public struct HTTPTransport: Service {
     }
 
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
-        let routes = RouteTable(SystemRoutes.all + DataRoutes.all + AdminRoutes.all)
+        let routes = RouteTable(SystemRoutes.all + DataRoutes.all + StreamRoutes.all + AdminRoutes.all)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // A peer that has vanished is noticed by what it does not take, also where it has nothing to say.
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 60_000)
             // What was read is parsed whole, so that as little as one read may wait for an answer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [context] channel in

@@ -69,8 +69,8 @@ final class LaneState {
     private let hub: FeedHub
     private let laneIndex: Int
     private var members: [ObjectIdentifier: Member] = [:]
-    private var sockets: [ObjectIdentifier: WebSocketSession] = [:]
-    private var feeds: [OwnerID: OwnerFeed] = [:]
+    private var subscribers: [ObjectIdentifier: Subscriber] = [:]
+    private var feeds: [FeedKey: OwnerFeeds] = [:]
     private var requestCount: UInt64 = 0
     private let requestPrefix = String(UInt32.random(in: .min ... .max), radix: 36)
     private var date = (second: Int64.min, text: "")
@@ -96,9 +96,9 @@ final class LaneState {
 
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
         for member in Array(members.values) { member.connection.tick(at: moment, wallTime: wallTime) }
-        for feed in feeds.values { feed.trim() }
+        for feeds in feeds.values { feeds.trim() }
         if feeds.values.reduce(0, { $0 + $1.bytesHeld }) > limits.feedBytesMax {
-            for feed in Array(feeds.values) { feed.closeLaggards() }
+            for feeds in Array(feeds.values) { feeds.closeLaggards() }
         }
     }
 
@@ -130,56 +130,59 @@ extension LaneState {
         hub.releaseConnection(from: member.network)
     }
 
-    /// Counts one more socket of the user, for ``replace(_:with:)``; `false` if the user has all that one may have.
+    /// Counts one more socket of the user, for ``replace(_:with:for:)``; `false` if the user has all that one may have.
     func takeSocket(of user: OwnerID) -> Bool { hub.takeSocket(of: user, max: limits.socketsPerUserMax) }
 
     func releaseSocket(of user: OwnerID) { hub.releaseSocket(of: user) }
 
-    /// The same connection, now a socket; `false` if it is here no more.
-    func replace(_ member: any LaneMember, with session: WebSocketSession) -> Bool {
+    /// The same connection, now a subscriber's; `false` if it is here no more.
+    func replace(_ member: any LaneMember, with successor: any LaneMember, for subscriber: Subscriber) -> Bool {
         guard let old = members.removeValue(forKey: ObjectIdentifier(member)) else { return false }
-        members[ObjectIdentifier(session)] = Member(connection: session, network: old.network)
-        sockets[ObjectIdentifier(session)] = session
+        members[ObjectIdentifier(successor)] = Member(connection: successor, network: old.network)
+        subscribers[ObjectIdentifier(subscriber)] = subscriber
         return true
     }
 
-    func removeSocket(_ session: WebSocketSession) {
-        leave(session)
-        guard sockets.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
-        hub.releaseSocket(of: session.principal.user)
-        remove(session)
+    /// The connection, which was a subscriber's, has ended.
+    func remove(_ member: any LaneMember, of subscriber: Subscriber) {
+        leave(subscriber)
+        guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
+        hub.releaseSocket(of: subscriber.user)
+        remove(member)
     }
 }
 
 // MARK: - Feeds
 
 extension LaneState {
-    /// Lets the session see everything published for its user from now on.
-    func join(_ session: WebSocketSession) {
-        let owner = session.principal.user
-        let feed = feeds[owner] ?? OwnerFeed()
-        if feeds.updateValue(feed, forKey: owner) == nil { hub.setInterest(of: laneIndex, in: owner, true) }
-        feed.join(session)
-        session.feed = feed
+    /// Lets the subscriber see what is published for its user in `scopes` from now on, and nothing else.
+    func join(_ subscriber: Subscriber, scopes: Set<StreamScope>) {
+        let key = subscriber.feedKey
+        let owner = feeds[key] ?? OwnerFeeds()
+        if feeds.updateValue(owner, forKey: key) == nil { hub.setInterest(of: laneIndex, in: key, true) }
+        owner.join(subscriber, scopes: scopes)
     }
 
-    private func leave(_ session: WebSocketSession) {
-        guard let feed = session.feed else { return }
-        session.feed = nil
-        feed.leave(session)
-        guard feed.isEmpty else { return }
-        feeds[session.principal.user] = nil
-        hub.setInterest(of: laneIndex, in: session.principal.user, false)
+    func leave(_ subscriber: Subscriber) {
+        let key = subscriber.feedKey
+        guard subscriber.feed != nil, let owner = feeds[key] else { return }
+        owner.leave(subscriber)
+        guard owner.isEmpty else { return }
+        feeds[key] = nil
+        hub.setInterest(of: laneIndex, in: key, false)
     }
 
-    /// Hands runs of events to the owner's sockets.
-    func deliver(_ runs: [FeedRun], to owner: OwnerID) {
-        feeds[owner]?.append(runs)
+    /// The last change of the subscriber's owner that was told here.
+    func published(to subscriber: Subscriber) -> SequenceNumber { feeds[subscriber.feedKey]?.published ?? .zero }
+
+    /// Hands runs of events to the owner's subscribers.
+    func deliver(_ runs: [MarkedRun], to key: FeedKey) {
+        feeds[key]?.deliver(runs)
     }
 
     func apply(_ revocation: Revocation) {
-        for session in Array(sockets.values) where revocation.revokes(session.principal) {
-            session.close(.unauthenticated)
+        for subscriber in Array(subscribers.values) where revocation.revokes(subscriber.principal) {
+            subscriber.close(.unauthenticated)
         }
     }
 }

@@ -2,81 +2,65 @@ import ApusCore
 import ApusProtocol
 import NIOCore
 
-/// Consecutive events of one owner as final WebSocket frames, shared by every socket they go to.
-struct FeedRun: Sendable {
-    /// The last event's change number.
-    var last: SequenceNumber
-    var bytes: ByteBuffer
-}
-
-/// Encodes events into runs small enough that many sockets take turns.
-struct FeedRunWriter {
-    private static let runBytes = 64 << 10
-
-    private var runs: [FeedRun] = []
-    private var message = ByteBuffer()
-
-    mutating func append(_ change: Change) {
-        message.clear()
-        message.writeMessage(.event(change))
-        if runs.isEmpty || runs[runs.count - 1].bytes.readableBytes + message.readableBytes > Self.runBytes {
-            runs.append(FeedRun(last: change.record.sequence, bytes: ByteBuffer()))
-        }
-        runs[runs.count - 1].last = change.record.sequence
-        runs[runs.count - 1].bytes.writeFrame(Opcode.text, message)
-    }
-
-    func finish() -> [FeedRun] { runs }
-}
-
-/// The newest events of one owner on one event loop: kept until every socket has taken them.
+/// The newest messages to the subscribers of one owner with the same scopes, on one event loop: kept until everyone has
+/// taken them.
 ///
-/// Each socket reads along at its own pace; the bytes are kept once for all. A socket that is far behind and takes
-/// nothing is closed, and resumes from the storage when it comes back.
+/// Each reads along at its own pace; the bytes are kept once for all. A subscriber that is far behind and takes nothing
+/// is closed, and resumes from the storage when it comes back.
 final class OwnerFeed {
     private struct Entry {
         let run: FeedRun
-        /// Sockets that take this run next.
+        /// Subscribers that take this run next.
         var readers = 0
     }
 
+    /// What is told here.
+    let scopes: Set<StreamScope>
     private var entries: [Entry] = []
     /// Runs trimmed so far: the absolute number of `entries[0]`.
     private var firstRun = 0
     private(set) var bytesHeld = 0
     private var bytesTrimmed = 0
-    private var sessions: [ObjectIdentifier: WebSocketSession] = [:]
-    /// Sockets that have taken everything.
+    private var subscribers: [ObjectIdentifier: Subscriber] = [:]
+    /// Subscribers that have taken everything.
     private var readersAtEnd = 0
 
-    var isEmpty: Bool { sessions.isEmpty }
+    init(scopes: Set<StreamScope>) {
+        self.scopes = scopes
+    }
 
-    /// Where a socket stands that has everything up to now.
+    var isEmpty: Bool { subscribers.isEmpty }
+
+    /// Where a subscriber stands that has everything up to now.
     private var end: FeedCursor { FeedCursor(run: firstRun + entries.count, bytesBefore: bytesTrimmed + bytesHeld) }
 
-    func join(_ session: WebSocketSession) {
-        guard sessions.updateValue(session, forKey: ObjectIdentifier(session)) == nil else { return }
-        session.cursor = end
+    func join(_ subscriber: Subscriber) {
+        guard subscribers.updateValue(subscriber, forKey: ObjectIdentifier(subscriber)) == nil else { return }
+        subscriber.cursor = end
         readersAtEnd += 1
     }
 
-    func leave(_ session: WebSocketSession) {
-        guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
-        countReader(at: session.cursor.run, -1)
+    /// - Parameter cursor: where the subscriber stood.
+    func leave(_ subscriber: Subscriber, at cursor: FeedCursor) {
+        guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
+        countReader(at: cursor.run, -1)
         trim()
     }
 
-    func append(_ arrived: [FeedRun]) {
-        for run in arrived {
-            entries.append(Entry(run: run, readers: readersAtEnd))
-            readersAtEnd = 0
-            bytesHeld += run.bytes.readableBytes
-        }
-        for session in Array(sessions.values) { session.pump() }
+    /// Puts `run` at the end; nobody hears of it before ``pump()``.
+    func append(_ run: FeedRun) {
+        entries.append(Entry(run: run, readers: readersAtEnd))
+        readersAtEnd = 0
+        bytesHeld += run.bytes.readableBytes
+    }
+
+    /// Has everyone take what they can take now.
+    func pump() {
+        for subscriber in Array(subscribers.values) { subscriber.pump() }
         trim()
     }
 
-    /// The next run after `cursor`, the place of a socket that has joined, which moves past it; `nil` at the end.
+    /// The next run after `cursor`, the place of a subscriber that has joined, which moves past it; `nil` at the end.
     func next(after cursor: inout FeedCursor) -> FeedRun? {
         let index = cursor.run - firstRun
         guard entries.indices.contains(index) else { return nil }
@@ -93,10 +77,10 @@ final class OwnerFeed {
         if entries.indices.contains(index) { entries[index].readers += change } else { readersAtEnd += change }
     }
 
-    /// Bytes of events that a socket standing at `cursor` has not taken.
+    /// Bytes of messages that a subscriber standing at `cursor` has not taken.
     func bytesBehind(_ cursor: FeedCursor) -> Int { end.bytesBefore - cursor.bytesBefore }
 
-    /// Forgets what every socket has taken. It looks at what it forgets only: many sockets may leave one by one.
+    /// Forgets what everyone has taken. It looks at what it forgets only: many may leave one by one.
     func trim() {
         let count = entries.firstIndex { $0.readers > 0 } ?? entries.count
         guard count > 0 else { return }
@@ -107,14 +91,14 @@ final class OwnerFeed {
         bytesTrimmed += bytes
     }
 
-    /// Closes the sockets that are further behind than one may be, whatever the reason: the room is needed.
+    /// Closes the subscribers that are further behind than one may be, whatever the reason: the room is needed.
     func closeLaggards() {
-        for session in Array(sessions.values) where session.isFarBehind { session.close(.tryAgainLater) }
+        for subscriber in Array(subscribers.values) where subscriber.isFarBehind { subscriber.close(.tryAgainLater) }
         trim()
     }
 }
 
-/// How far a socket has read in its owner's feed.
+/// How far a subscriber has read in its feed.
 struct FeedCursor {
     /// The absolute number of the run to take next.
     var run = 0

@@ -12,6 +12,15 @@ struct Route: Sendable {
         case administrator
     }
 
+    /// What becomes of a request.
+    enum Handler: Sendable {
+        /// It is answered, at once or later.
+        case answer(@Sendable (Exchange) throws(ApusError) -> Void)
+        /// Its connection becomes an event stream. The token may stand in the URL, as browsers' `EventSource` sends no
+        /// headers of ours.
+        case stream(@Sendable (Exchange) throws(ApusError) -> StreamOpening)
+    }
+
     var method: HTTPMethod
     /// Segments, parameters in braces: `/v1/data/{user}`.
     var pattern: String
@@ -20,7 +29,7 @@ struct Route: Sendable {
     var namesOwner: Bool
     /// Whether it reads a body, which is JSON.
     var takesBody: Bool
-    var handle: @Sendable (Exchange) throws(ApusError) -> Void
+    var handler: Handler
 
     init(
         method: HTTPMethod, pattern: String, access: Access, takesBody: Bool = false,
@@ -30,8 +39,21 @@ struct Route: Sendable {
         self.pattern = pattern
         self.access = access
         self.takesBody = takesBody
-        self.handle = handle
+        handler = .answer(handle)
         namesOwner = pattern.contains("{user}")
+    }
+
+    /// `GET` of an event stream.
+    init(pattern: String, stream: @escaping @Sendable (Exchange) throws(ApusError) -> StreamOpening) {
+        self.init(method: .GET, pattern: pattern, access: .user) { _ in }
+        handler = .stream(stream)
+    }
+
+    var opensStream: Bool {
+        switch handler {
+        case .answer: false
+        case .stream: true
+        }
     }
 }
 

@@ -6,7 +6,7 @@ import NIOHTTP1
 /// A request for a socket that is well-formed (RFC 6455, section 4.2); whether its token is good is seen later.
 struct WebSocketHandshake {
     let token: String
-    let resume: ResumeRequest?
+    let opening: StreamOpening
     /// `Sec-WebSocket-Accept`
     let accept: String
     /// The subprotocol that carried the token, which the answer must name.
@@ -40,7 +40,7 @@ struct WebSocketHandshake {
         if !allowed.isEmpty, let origin = head.headers.first(name: "Origin"), !allowed.contains(origin) {
             throw ApusError(.originNotAllowed, "this origin may not open a socket")
         }
-        resume = try ResumeRequest(target)
+        opening = try StreamOpening(target)
         protocolOffered = head.headers[canonicalForm: "Sec-WebSocket-Protocol"]
             .first { $0.hasPrefix(Self.tokenProtocol) }.map(String.init)
         token = try Self.token(in: head, target, protocolOffered)

@@ -5,28 +5,46 @@ public import NIOCore
 public struct ClientFrame: Sendable {
     public enum Request: Sendable {
         case ping
+        case subscribe(StreamScope, ResumePoint?)
+        /// `nil` for all that was subscribed to.
+        case unsubscribe(StreamScope?)
+        case write(FrameWrite)
+        /// Go on with this token.
+        case authenticate(String)
     }
 
+    /// The `type` member, or `frame` if it could not be read.
+    public private(set) var type = "frame"
     /// Any JSON value; echoed as it was sent.
-    public var id: JSONText?
+    public private(set) var id: JSONText?
     /// What is asked, or why that cannot be done; the socket stays usable either way.
-    public var request: Result<Request, ApusError>
+    public let request: Result<Request, ApusError>
 
-    public init(_ text: ByteBuffer, limits: Limits) {
+    /// - Parameter owner: the socket's user.
+    public init(_ text: ByteBuffer, owner: OwnerID, limits: Limits) {
+        var envelope = (type: String?.none, id: JSONText?.none)
         do throws(ApusError) {
-            self = try Self(reading: text, limits: limits)
+            envelope = try Self.envelope(of: text, limits: limits)
+            request = .success(try Self.request(envelope.type, in: text, id: envelope.id, owner: owner, limits: limits))
         } catch {
-            id = nil
             request = .failure(error)
         }
+        id = envelope.id
+        if let known = envelope.type.flatMap(Kind.init) { type = known.rawValue }
     }
 
-    private init(reading text: ByteBuffer, limits: Limits) throws(ApusError) {
+    private enum Kind: String {
+        case ping, subscribe, unsubscribe, set, delete, bulk, auth
+    }
+
+    private static func envelope(
+        of text: ByteBuffer, limits: Limits
+    ) throws(ApusError) -> (type: String?, id: JSONText?) {
         let span = text.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try WriteBody.requireObject(&scanner, span)
         var reader = EnvelopeReader(body: text, limits: limits)
-        var type: String?
+        var (type, id) = (String?.none, JSONText?.none)
         try scanner.beginObject(in: span)
         while let name = try scanner.nextMember(in: span) {
             try reader.enter(name)
@@ -37,16 +55,109 @@ public struct ClientFrame: Sendable {
             }
         }
         try scanner.end(in: span)
-        if let failure = reader.failure() {
-            request = .failure(failure)
+        return (type, id)
+    }
+
+    private static func request(
+        _ type: String?, in text: ByteBuffer, id: JSONText?, owner: OwnerID, limits: Limits
+    ) throws(ApusError) -> Request {
+        guard let type else { throw ApusError(.invalidField, "type must be there, a string", at: "/type") }
+        switch Kind(rawValue: type) {
+        case .ping: return .ping
+        case .subscribe:
+            let body = try SubscriptionBody(text, owner: owner, limits: limits)
+            return .subscribe(body.scope ?? .everything, body.resume)
+        case .unsubscribe: return .unsubscribe(try SubscriptionBody(text, owner: owner, limits: limits).scope)
+        case .set: return .write(try FrameWrite(text, .set, id: id, owner: owner, limits: limits))
+        case .delete: return .write(try FrameWrite(text, .delete, id: id, owner: owner, limits: limits))
+        case .bulk: return .write(try FrameWrite(text, .bulk, id: id, owner: owner, limits: limits))
+        case .auth: return .authenticate(try token(in: text, limits: limits))
+        case nil: throw ApusError(.invalidField, "a frame of type \(type.prefix(64)) is not known", at: "/type")
+        }
+    }
+
+    private static func token(in text: ByteBuffer, limits: Limits) throws(ApusError) -> String {
+        let span = text.readableBytesUInt8Span
+        var scanner = JSONScanner(depthMax: limits.valueDepthMax)
+        var reader = EnvelopeReader(body: text, limits: limits)
+        var token: String?
+        try scanner.beginObject(in: span)
+        while let name = try scanner.nextMember(in: span) {
+            if name == "token" {
+                token = try reader.string(name, &scanner, span)
+            } else {
+                _ = try scanner.value(in: span)
+            }
+        }
+        guard let token else { throw ApusError(.invalidField, "token must be there, a string", at: "/token") }
+        return token
+    }
+}
+
+/// Where a subscriber wants to go on.
+public struct ResumePoint: Sendable {
+    public var since: SequenceNumber
+    /// Of the database that the position was heard from; `nil` if the client does not tell.
+    public var epoch: String?
+
+    public init(since: SequenceNumber, epoch: String?) {
+        self.since = since
+        self.epoch = epoch
+    }
+}
+
+/// `{"collection"?,"key"?,"prefix"?,"since"?,"epoch"?,"user_id"?}`
+struct SubscriptionBody {
+    /// `nil` if none is named.
+    var scope: StreamScope?
+    var resume: ResumePoint?
+
+    init(_ text: ByteBuffer, owner: OwnerID, limits: Limits) throws(ApusError) {
+        let span = text.readableBytesUInt8Span
+        var scanner = JSONScanner(depthMax: limits.valueDepthMax)
+        var reader = EnvelopeReader(body: text, limits: limits)
+        var (user, collection, key, prefix) = (OwnerID?.none, CollectionName?.none, RecordKey?.none, KeyPrefix?.none)
+        var (since, epoch) = (Int64?.none, String?.none)
+        try scanner.beginObject(in: span)
+        while let name = try scanner.nextMember(in: span) {
+            try reader.enter(name)
+            switch name {
+            case "user_id": user = try reader.name(name, &scanner, span)
+            case "collection": collection = try reader.name(name, &scanner, span)
+            case "key": key = try reader.name(name, &scanner, span)
+            case "prefix": prefix = try reader.name(name, &scanner, span)
+            case "since": since = try reader.integer(name, in: 0...Int64.max, &scanner, span)
+            case "epoch": epoch = try reader.string(name, &scanner, span)
+            default: _ = try scanner.value(in: span)
+            }
+        }
+        if let failure = reader.failure() { throw failure }
+        try WriteBody.requireOwner(user, owner)
+        scope = try StreamScope(collection: collection, key: key, prefix: prefix)
+        resume = since.map { ResumePoint(since: SequenceNumber($0), epoch: epoch) }
+    }
+}
+
+extension StreamScope {
+    /// The scope that these name; `nil` if none of them is given.
+    ///
+    /// - Throws: `invalid-field` for a key or prefix without a collection, and for both of them.
+    public init?(collection: CollectionName?, key: RecordKey?, prefix: KeyPrefix?) throws(ApusError) {
+        guard key == nil || prefix == nil else {
+            throw ApusError(.invalidField, "give key or prefix, not both", at: "/prefix")
+        }
+        guard let collection else {
+            guard key == nil, prefix == nil else {
+                throw ApusError(.invalidField, "a key or prefix needs a collection", at: "/collection")
+            }
+            return nil
+        }
+        if let key {
+            self = .key(collection, key)
+        } else if let prefix {
+            self = .prefix(collection, prefix)
         } else {
-            request =
-                switch type {
-                case "ping": .success(.ping)
-                case .some(let other):
-                    .failure(ApusError(.invalidField, "a frame of type \(other) is not known", at: "/type"))
-                case nil: .failure(ApusError(.invalidField, "type is missing", at: "/type"))
-                }
+            self = .collection(collection)
         }
     }
 }

@@ -32,8 +32,12 @@ public struct WriteBody: Sendable {
 
     /// `{"user_id","items":[…],"atomic"?}`
     ///
-    /// - Throws: `malformed-json`, `too-many-items`, `invalid-field` about the envelope; faults of an item are in it.
-    public static func bulk(_ body: ByteBuffer, policy: ConflictPolicy, limits: Limits) throws(ApusError) -> Self {
+    /// - Parameter owner: whose socket it came over, where `user_id` may be left out; `nil` for a request.
+    /// - Throws: `forbidden` if it names another user than `owner`; `malformed-json`, `too-many-items`, `invalid-field`
+    ///   about the envelope; faults of an item are in it.
+    public static func bulk(
+        _ body: ByteBuffer, owner expected: OwnerID? = nil, policy: ConflictPolicy, limits: Limits
+    ) throws(ApusError) -> Self {
         let text = body.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         try requireObject(&scanner, text)
@@ -58,11 +62,36 @@ public struct WriteBody: Sendable {
             }
         }
         try scanner.end(in: text)
-        if !reader.has("user_id") { reader.fault("user_id", "user_id is missing") }
+        if !reader.has("user_id"), expected == nil { reader.fault("user_id", "user_id is missing") }
         if !reader.has("items") { reader.fault("items", "items is missing") }
         if let failure = reader.failure() { throw failure }
-        guard let owner, let read else { throw ApusError(.invalidField, "user_id and items are needed") }
+        if let expected { try requireOwner(owner, expected) }
+        guard let owner = owner ?? expected, let read else {
+            throw ApusError(.invalidField, "user_id and items are needed")
+        }
         return Self(owner: owner, items: read.map { judged($0, owner, policy) }, isAtomic: isAtomic)
+    }
+
+    /// A `set` or `delete` of a socket, whose user owns what it writes: the members of a single upsert, of which those
+    /// of the frame itself are passed over.
+    ///
+    /// - Throws: `malformed-json`, `invalid-field`, `value-too-large`; `forbidden` if it names another user.
+    static func frame(
+        _ body: ByteBuffer, isDelete: Bool, owner: OwnerID, limits: Limits
+    ) throws(ApusError) -> Self {
+        let text = body.readableBytesUInt8Span
+        var scanner = JSONScanner(depthMax: limits.valueDepthMax)
+        var fields = ItemFields(body: body, isInBulk: false, limits: limits)
+        fields.isDelete = isDelete
+        try fields.read(&scanner, text)
+        let item = try fields.item(policy: .lastWriteWins)
+        try requireOwner(fields.owner, owner)
+        return Self(owner: owner, items: [.success(item)], isAtomic: true)
+    }
+
+    /// - Throws: `forbidden` if `named` is another than `owner`.
+    static func requireOwner(_ named: OwnerID?, _ owner: OwnerID) throws(ApusError) {
+        guard named == nil || named == owner else { throw ApusError(.forbidden, "the token speaks for another user") }
     }
 
     private static func items(
@@ -118,7 +147,7 @@ private struct ItemFields {
     private var updatedAt: Timestamp?
     private var ttlSeconds: Int64?
     private var expiresAt: Timestamp?
-    private var isDelete = false
+    var isDelete = false
     private var policyName: String?
     private var policyField: String?
 

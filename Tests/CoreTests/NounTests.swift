@@ -90,4 +90,25 @@ import Testing
         #expect(UTF8Text.isValid(ByteBuffer()))
         #expect(!UTF8Text.isValid(ByteBuffer(bytes: [0x41, 0xC3])))
     }
+
+    @Test func `text that grows is judged as far as it goes, and refused once nothing can make it good`() {
+        let text = Array("aé€😀12345678é".utf8)
+        for count in 0...text.count {
+            let whole = String(decoding: text[..<count], as: UTF8.self).unicodeScalars.reduce(0) {
+                $1 == "\u{FFFD}" ? $0 : $0 + UTF8.width($1)
+            }
+            for start in [0, 1, 3, 6] where start <= whole {
+                #expect(UTF8Text.validEnd(of: ByteBuffer(bytes: text[..<count]), from: start) == whole)
+            }
+        }
+        for first in UInt8(0x80)...0xFF {
+            for second in UInt8.min...0xFF {
+                let continued = [[], [0x80], [0x80, 0x80]].contains { tail in
+                    String(validating: [first, second] + tail, as: UTF8.self) != nil
+                }
+                let end = UTF8Text.validEnd(of: ByteBuffer(bytes: [first, second]), from: 0)
+                #expect((end != nil) == continued, "\(first) \(second)")
+            }
+        }
+    }
 }

@@ -67,7 +67,7 @@ final class EngineStage {
     ) async -> Result<ChangesPage, ApusError> {
         await answer {
             engine.changes(
-                ChangesQuery(owner: OwnerID(stored: owner), collection: nil, start: place, limit: limit), then: $0)
+                ChangesQuery(owner: OwnerID(stored: owner), scope: .everything, start: place, limit: limit), then: $0)
         }
     }
 

@@ -13,33 +13,35 @@ import Testing
         FeedRun(last: SequenceNumber(sequence), bytes: ByteBuffer(string: text))
     }
 
-    /// What `session` takes next.
-    private func take(_ session: WebSocketSession, from feed: OwnerFeed) -> String? {
-        feed.next(after: &session.cursor).map { String(buffer: $0.bytes) }
+    /// What `subscriber` takes next.
+    private func take(_ subscriber: Subscriber, from feed: OwnerFeed) -> String? {
+        feed.next(after: &subscriber.cursor).map { String(buffer: $0.bytes) }
     }
 
     @Test func `a feed that nobody reads keeps nothing`() {
-        let feed = OwnerFeed()
+        let feed = OwnerFeed(scopes: [.everything])
         #expect(feed.isEmpty)
-        feed.append([run(1, "abc"), run(2, "de")])
+        feed.append(run(1, "abc"))
+        feed.append(run(2, "de"))
         #expect(feed.bytesHeld == 0)
         feed.trim()
         #expect(feed.bytesHeld == 0)
     }
 
     @Test func `each socket reads at its own pace, from where it joined`() throws {
-        let feed = OwnerFeed()
-        let (quick, slow) = (try stage.session(), try stage.session())
+        let feed = OwnerFeed(scopes: [.everything])
+        let (quick, slow) = (stage.subscriber(), stage.subscriber())
         feed.join(quick)
         feed.join(slow)
-        feed.append([run(1, "abc"), run(2, "de")])
+        feed.append(run(1, "abc"))
+        feed.append(run(2, "de"))
         #expect(take(quick, from: feed) == "abc")
         #expect(take(quick, from: feed) == "de")
         #expect(take(quick, from: feed) == nil)
         #expect(take(slow, from: feed) == "abc")
-        let late = try stage.session()
+        let late = stage.subscriber()
         feed.join(late)
-        feed.append([run(3, "f")])
+        feed.append(run(3, "f"))
         #expect(take(late, from: feed) == "f")
         #expect(take(slow, from: feed) == "de")
         #expect(take(slow, from: feed) == "f")
@@ -47,11 +49,12 @@ import Testing
     }
 
     @Test func `what every socket has taken is forgotten, and not sooner`() throws {
-        let feed = OwnerFeed()
-        let (quick, slow) = (try stage.session(), try stage.session())
+        let feed = OwnerFeed(scopes: [.everything])
+        let (quick, slow) = (stage.subscriber(), stage.subscriber())
         feed.join(quick)
         feed.join(slow)
-        feed.append([run(1, "abc"), run(2, "de")])
+        feed.append(run(1, "abc"))
+        feed.append(run(2, "de"))
         for _ in 1...2 { _ = take(quick, from: feed) }
         feed.trim()
         #expect(feed.bytesHeld == 5)
@@ -61,58 +64,59 @@ import Testing
         feed.trim()
         #expect(feed.bytesHeld == 2)
         #expect(feed.bytesBehind(slow.cursor) == 2)
-        feed.append([run(3, "fghi")])
+        feed.append(run(3, "fghi"))
         #expect(feed.bytesHeld == 6)
         #expect(feed.bytesBehind(quick.cursor) == 4)
         #expect(take(slow, from: feed) == "de", "places hold, though runs before them were forgotten")
-        feed.leave(slow)
+        feed.leave(slow, at: slow.cursor)
         #expect(feed.bytesHeld == 4)
         #expect(take(quick, from: feed) == "fghi")
-        feed.leave(quick)
+        feed.leave(quick, at: quick.cursor)
         #expect(feed.bytesHeld == 0 && feed.isEmpty)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func `whoever leaves, in whatever order, what the slowest needs is kept and no more`(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        let feed = OwnerFeed()
-        var sessions: [WebSocketSession] = []
+        let feed = OwnerFeed(scopes: [.everything])
+        var subscribers: [Subscriber] = []
         var sequence: Int64 = 0
         for _ in 0..<2000 {
             switch Int.random(in: 0..<10, using: &random) {
             case 0:
-                sessions.append(try stage.session())
-                feed.join(sessions[sessions.count - 1])
-            case 1 where !sessions.isEmpty:
-                feed.leave(sessions.remove(at: Int.random(in: 0..<sessions.count, using: &random)))
+                subscribers.append(stage.subscriber())
+                feed.join(subscribers[subscribers.count - 1])
+            case 1 where !subscribers.isEmpty:
+                let gone = subscribers.remove(at: Int.random(in: 0..<subscribers.count, using: &random))
+                feed.leave(gone, at: gone.cursor)
             case 2, 3:
                 sequence += 1
-                feed.append([run(sequence, "\(sequence)")])
+                feed.append(run(sequence, "\(sequence)"))
             default:
-                guard let session = sessions.randomElement(using: &random) else { break }
-                let last = feed.next(after: &session.cursor)?.last
-                #expect(last.map { $0 <= SequenceNumber(sequence) } ?? (feed.bytesBehind(session.cursor) == 0))
+                guard let subscriber = subscribers.randomElement(using: &random) else { break }
+                let last = feed.next(after: &subscriber.cursor)?.last
+                #expect(last.map { $0 <= SequenceNumber(sequence) } ?? (feed.bytesBehind(subscriber.cursor) == 0))
                 feed.trim()
             }
-            #expect(feed.bytesHeld == sessions.map { feed.bytesBehind($0.cursor) }.max() ?? 0)
+            #expect(feed.bytesHeld == subscribers.map { feed.bytesBehind($0.cursor) }.max() ?? 0)
         }
-        for session in sessions { feed.leave(session) }
+        for subscriber in subscribers { feed.leave(subscriber, at: subscriber.cursor) }
         #expect(feed.isEmpty && feed.bytesHeld == 0)
     }
 
     @Test func `a socket is far behind one byte past the limit`() throws {
         let stage = SocketStage { $0.socketBufferBytesMax = 10 }
-        let feed = OwnerFeed()
-        let session = try stage.session()
-        #expect(!session.isFarBehind)
-        feed.join(session)
-        session.feed = feed
-        feed.append([run(1, "0123456789")])
-        #expect(!session.isFarBehind)
-        feed.append([run(2, "x")])
-        #expect(session.isFarBehind)
-        _ = take(session, from: feed)
-        #expect(!session.isFarBehind)
+        let feed = OwnerFeed(scopes: [.everything])
+        let subscriber = stage.subscriber()
+        #expect(!subscriber.isFarBehind)
+        feed.join(subscriber)
+        subscriber.feed = feed
+        feed.append(run(1, "0123456789"))
+        #expect(!subscriber.isFarBehind)
+        feed.append(run(2, "x"))
+        #expect(subscriber.isFarBehind)
+        _ = take(subscriber, from: feed)
+        #expect(!subscriber.isFarBehind)
     }
 }
 

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusProtocol
+import NIOHTTP1
 import Testing
 
 @testable import ApusHTTP
@@ -58,39 +59,42 @@ import Testing
         } throws: { ($0 as? ApusError)?.code == .badParameter }
     }
 
-    @Test func `a position to resume from is a whole number from 0 to 2^63-1`() throws {
-        for (text, number) in [("0", Int64(0)), ("7", 7), ("007", 7), ("9223372036854775807", .max)] {
-            #expect(try ResumeRequest(RequestTarget("/?since=\(text)&epoch=e"))?.since == SequenceNumber(number))
-        }
-        #expect(try ResumeRequest(RequestTarget("/?since=1&epoch=e"))?.epoch == "e")
-        #expect(try ResumeRequest(RequestTarget("/?since=1"))?.epoch == nil)
-        #expect(try ResumeRequest(RequestTarget("/?epoch=e")) == nil)
-        for text in [
-            "", "-1", "+1", "1.0", "1e3", "x", "9223372036854775808", "%D9%A1", "%201", "99999999999999999999999",
-        ] {
-            #expect {
-                try ResumeRequest(RequestTarget("/?since=\(text)"))
-            } throws: { ($0 as? ApusError)?.code == .badParameter }
-        }
+    private func opening(_ target: String, lastEventID: String? = nil) throws -> StreamOpening {
+        let headers = HTTPHeaders(lastEventID.map { [("Last-Event-ID", $0)] } ?? [])
+        return try StreamOpening(RequestTarget(target), headers)
     }
 
-    @Test func `a position that cannot be served is told apart by its reason`() throws {
-        var state = OwnerState()
-        state.lastSequence = SequenceNumber(10)
-        state.purgedThrough = SequenceNumber(5)
-        func reason(_ since: Int64, _ epoch: String? = nil) throws -> String? {
-            let query = "/?since=\(since)" + (epoch.map { "&epoch=\($0)" } ?? "")
-            return try ResumeRequest(RequestTarget(query))?.resetReason(epoch: Epoch("now"), state: state)?.rawValue
+    @Test func `a position to resume from is a whole number from 0 to 2^63-1`() throws {
+        for (text, number) in [("0", Int64(0)), ("7", 7), ("007", 7), ("9223372036854775807", .max)] {
+            #expect(try opening("/?since=\(text)&epoch=e").resume?.since == SequenceNumber(number))
+            #expect(try opening("/", lastEventID: text).resume?.since == SequenceNumber(number))
         }
-        #expect(try reason(10) == nil && reason(5) == nil && reason(0) == nil)
-        #expect(try reason(7, "now") == nil)
-        #expect(try reason(4) == "purged")
-        #expect(try reason(1) == "purged")
-        #expect(try reason(11) == "future")
-        #expect(try reason(.max) == "future")
-        #expect(try reason(7, "then") == "other-epoch")
-        #expect(try reason(0, "then") == "other-epoch")
-        #expect(try reason(99, "then") == "other-epoch")
-        #expect(try reason(7, "") == "other-epoch")
+        #expect(try opening("/?since=1&epoch=e").resume?.epoch == "e")
+        #expect(try opening("/?since=1").resume?.epoch == nil)
+        #expect(try opening("/?epoch=e").resume == nil)
+        for text in [
+            "-1", "+1", "1.0", "1e3", "x", "9223372036854775808", "%D9%A1", "%201", "99999999999999999999999",
+        ] {
+            #expect { try opening("/?since=\(text)") } throws: { ($0 as? ApusError)?.code == .badParameter }
+            #expect { try opening("/", lastEventID: text) } throws: { ($0 as? ApusError)?.code == .badParameter }
+        }
+        #expect { try opening("/?since=") } throws: { ($0 as? ApusError)?.code == .badParameter }
+    }
+
+    @Test func `the last event a client has heard is nearer than where its URL began`() throws {
+        #expect(try opening("/?since=3&epoch=e", lastEventID: "9").resume?.since == SequenceNumber(9))
+        #expect(try opening("/?since=3&epoch=e", lastEventID: "9").resume?.epoch == "e")
+        #expect(try opening("/?since=3", lastEventID: "").resume?.since == SequenceNumber(3))
+    }
+
+    @Test func `a URL narrows a stream to a collection, a key or a prefix`() throws {
+        let notes = CollectionName(stored: "my notes")
+        #expect(try opening("/").scope == nil)
+        #expect(try opening("/?collection=my%20notes").scope == .collection(notes))
+        #expect(try opening("/?collection=my%20notes&key=a%2Fb").scope == .key(notes, RecordKey(stored: "a/b")))
+        #expect(try opening("/?collection=my%20notes&prefix=a").scope == .prefix(notes, KeyPrefix(stored: "a")))
+        for wrong in ["key=a", "prefix=a", "collection=", "collection=c&key=a&prefix=a", "collection=c&prefix="] {
+            #expect { try opening("/?\(wrong)") } throws: { ($0 as? ApusError)?.code == .badParameter }
+        }
     }
 }

@@ -29,13 +29,22 @@ final class SocketStage {
             cursors: CursorSealer(secret: [], epoch: service.epoch), hub: hub, log: { _, _ in })
     }
 
-    /// A session that sees the feed but has no channel, so that it takes nothing by itself.
+    /// A session without a channel.
     func session(of user: String = "u1", since: Int64? = nil) throws -> WebSocketSession {
-        let principal = Principal(
+        let opening = try StreamOpening(RequestTarget(since.map { "/?since=\($0)" } ?? "/"))
+        return WebSocketSession(
+            principal: principal(user), opening: opening, address: "127.0.0.1", context: context, lane: lane)
+    }
+
+    /// A subscriber without a connection, that takes nothing by itself.
+    func subscriber(of user: String = "u1", wire: Wire = .frames) -> Subscriber {
+        Subscriber(principal: principal(user), opening: .everything, wire: wire, context: context, lane: lane)
+    }
+
+    private func principal(_ user: String) -> Principal {
+        Principal(
             user: OwnerID(stored: user), tokenID: nil, issuedAt: nil, expiresAt: .init(milliseconds: .max / 2),
             generation: nil)
-        let resume = try since.flatMap { try ResumeRequest(RequestTarget("/?since=\($0)")) }
-        return WebSocketSession(principal: principal, resume: resume, context: context, lane: lane)
     }
 
     /// A session on a channel of its own, past its upgrade.
@@ -145,7 +154,7 @@ final class ListService: SyncService {
     func changes(_ query: ChangesQuery, then: @escaping Completion<ChangesPage>) {
         guard case .position(let position) = query.start else { return then(.failure(Self.absent)) }
         let own = records.withLock { $0.filter { $0.address.owner == query.owner } }
-        let rest = own.filter { $0.sequence > position.after }
+        let rest = own.filter { $0.sequence > position.after && query.scope.contains($0.address) }
         let page = Array(rest.prefix(query.limit))
         let last = page.count < rest.count ? page.last?.sequence : own.last?.sequence
         let reached = ChangesPosition(after: last ?? .zero, baseline: position.baseline)

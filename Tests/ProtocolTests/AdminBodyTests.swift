@@ -104,31 +104,4 @@ import Testing
         #expect(error.code == .invalidField)
         #expect(error.pointers == pointers)
     }
-
-    @Test func `a frame's ping is answered by its id, whatever JSON that is`() throws {
-        func frame(_ text: String) -> ClientFrame { ClientFrame(ByteBuffer(string: text), limits: Limits()) }
-        for id in ["1", "\"a\"", "null", "{\"x\":[1]}", "1.0"] {
-            let read = frame(#"{"type":"ping","id": \#(id) ,"other":1}"#)
-            #expect(read.id.map { String(buffer: $0.bytes) } == id)
-            #expect(throws: Never.self) { try read.request.get() }
-        }
-        #expect(frame(#"{"type":"ping"}"#).id == nil)
-        for (text, code, pointers) in [
-            (#"{"id":7,"type":"fly"}"#, ApusError.Code.invalidField, ["/type"]),
-            (#"{"id":7}"#, .invalidField, ["/type"]),
-            (#"{"id":7,"type":7}"#, .invalidField, ["/type"]),
-        ] {
-            let read = frame(text)
-            let error = refusal { () throws(ApusError) in try read.request.get() }
-            #expect(error.code == code && error.pointers == pointers)
-            #expect(read.id.map { String(buffer: $0.bytes) } == "7", "the id is echoed with the error")
-        }
-        for text in ["", "{", "hello", "{\"type\":\"ping\",\"type\":\"ping\"}", "{\"type\":\"ping\"} x"] {
-            let read = frame(text)
-            #expect(refusal { () throws(ApusError) in try read.request.get() }.code == .malformedJSON)
-            #expect(read.id == nil)
-        }
-        let list = frame("[]")
-        #expect(refusal { () throws(ApusError) in try list.request.get() }.code == .invalidField)
-    }
 }

@@ -68,15 +68,29 @@ import Testing
         let messages: [(ServerMessage, String)] = [
             (
                 .hello(
-                    user: user, epoch: Epoch("e1"), sequence: .zero, time: moment, heartbeatMilliseconds: 25_000),
+                    Hello(
+                        user: user, epoch: Epoch("e1"), sequence: .zero, time: moment, heartbeatMilliseconds: 25_000,
+                        isCurrent: true)),
                 #"{"type":"hello","user_id":"u\"1","epoch":"e1","seq":0,"server_time":"2024-01-01T12:34:56.789Z","#
                     + #""heartbeat_ms":25000}"#
             ),
-            (.current(SequenceNumber(7)), #"{"type":"current","seq":7}"#),
-            (.reset(.purged), #"{"type":"reset","reason":"purged"}"#),
-            (.reset(.future), #"{"type":"reset","reason":"future"}"#),
-            (.reset(.otherEpoch), #"{"type":"reset","reason":"other-epoch"}"#),
-            (.acknowledged(id: nil), #"{"type":"ack"}"#), (.acknowledged(id: id), #"{"type":"ack","id":{"n": 1}}"#),
+            (.current(SequenceNumber(7), id: nil), #"{"type":"current","seq":7}"#),
+            (.current(SequenceNumber(7), id: id), #"{"type":"current","id":{"n": 1},"seq":7}"#),
+            (.reset(.purged, id: nil), #"{"type":"reset","reason":"purged"}"#),
+            (.reset(.future, id: id), #"{"type":"reset","id":{"n": 1},"reason":"future"}"#),
+            (.reset(.otherEpoch, id: nil), #"{"type":"reset","reason":"other-epoch"}"#),
+            (.expiring(moment), #"{"type":"auth.expiring","expires_at":"2024-01-01T12:34:56.789Z"}"#),
+            (.acknowledged(.plain, id: nil), #"{"type":"ack"}"#),
+            (.acknowledged(.plain, id: id), #"{"type":"ack","id":{"n": 1}}"#),
+            (.acknowledged(.streaming(after: SequenceNumber(7)), id: id), #"{"type":"ack","id":{"n": 1},"seq":7}"#),
+            (
+                .acknowledged(.renewed(until: moment), id: nil),
+                #"{"type":"ack","expires_at":"2024-01-01T12:34:56.789Z"}"#
+            ),
+            (
+                .acknowledged(.answer(ByteBuffer(string: #"{"applied":true,"data":{}}"#)), id: id),
+                #"{"type":"ack","id":{"n": 1},"applied":true,"data":{}}"#
+            ),
             (
                 .error(ApusError(.notFound, "no \"x\""), id: id, requestID: "r1"),
                 #"{"type":"error","id":{"n": 1},"error":{"type":"about:blank","title":"Not Found","status":404,"#

@@ -13,7 +13,7 @@ import Testing
     func `a frame is final, unmasked and has the shortest length`(count: Int, header: [UInt8]) {
         let payload = ByteBuffer(repeating: 0x61, count: count)
         var frame = ByteBuffer(string: "before")
-        frame.writeFrame(Opcode.text, payload)
+        frame.writeFrame(.text, payload)
         frame.moveReaderIndex(forwardBy: 6)
         #expect(frame.readableBytes == header.count + count)
         #expect(frame.readBytes(length: header.count) == header)
@@ -22,10 +22,10 @@ import Testing
 
     @Test(
         arguments: [
-            (Opcode.close, UInt8(0x88)), (Opcode.ping, 0x89), (Opcode.pong, 0x8A), (Opcode.binary, 0x82),
-            (Opcode.text, 0x81),
-        ] as [(UInt8, UInt8)])
-    func `the opcode stands in the first byte, with the final bit`(opcode: UInt8, first: UInt8) {
+            (.close, 0x88), (.ping, 0x89), (.pong, 0x8A), (.binary, 0x82),
+            (.text, 0x81), (.continuation, 0x80),
+        ] as [(Opcode, UInt8)])
+    func `the opcode stands in the first byte, with the final bit`(opcode: Opcode, first: UInt8) {
         var frame = ByteBuffer()
         frame.writeFrame(opcode, ByteBuffer(bytes: [3, 0xE8]))
         #expect(Array(buffer: frame) == [first, 2, 3, 0xE8])

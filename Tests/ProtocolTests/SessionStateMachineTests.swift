@@ -1,232 +1,203 @@
+import ApusCore
 import NIOCore
 import Testing
 
 @testable import ApusProtocol
 
 @Suite struct SessionStateMachineTests {
-    typealias Frame = SessionStateMachine.Frame
-    private static let messageBytesMax = 200
+    private let owner = OwnerID(stored: "u1")
+    private let notes = StreamScope.collection(CollectionName(stored: "notes"))
 
-    /// What came of a frame, short enough for tables.
-    private enum Outcome: Equatable, CustomStringConvertible {
-        case nothing, disconnected
-        case message(String)
-        case pong(String)
-        /// A close frame with this code, `nil` for an empty one, and whether that ends it.
-        case close(UInt16?, done: Bool)
+    private func machine(
+        scope: StreamScope? = nil, since: Int64? = nil, epoch: String? = nil, expiresAt: Int64 = .max / 2,
+        _ change: (inout Limits) -> Void = { _ in }
+    ) -> SessionStateMachine {
+        var limits = Limits()
+        change(&limits)
+        return SessionStateMachine(
+            owner: owner, epoch: Epoch("now"), scope: scope,
+            resume: since.map { ResumePoint(since: SequenceNumber($0), epoch: epoch) },
+            expiresAt: Timestamp(milliseconds: expiresAt), limits: limits)
+    }
 
-        var description: String {
-            switch self {
-            case .nothing: "nothing"
-            case .disconnected: "disconnected"
-            case .message(let text): "message(\(text))"
-            case .pong(let text): "pong(\(text))"
-            case .close(let code, let done): "close(\(code.map(String.init) ?? "none"), done: \(done))"
+    private func state(_ last: Int64, purgedThrough: Int64 = 0) -> OwnerState {
+        var state = OwnerState()
+        state.lastSequence = SequenceNumber(last)
+        state.purgedThrough = SequenceNumber(purgedThrough)
+        return state
+    }
+
+    private func page(_ sequences: [Int64], reached: Int64, hasMore: Bool = false) -> ChangesPage {
+        let records = sequences.map { number in
+            Record(
+                address: RecordAddress(
+                    owner: owner, collection: CollectionName(stored: "notes"), key: RecordKey(stored: "k\(number)")),
+                value: JSONText(validated: ByteBuffer(string: "1")), updatedAt: .init(milliseconds: 0),
+                sequence: SequenceNumber(number), committedAt: .init(milliseconds: 0))
+        }
+        let position = ChangesPosition(after: SequenceNumber(reached), baseline: .zero)
+        return ChangesPage(records: records, reached: position, hasMore: hasMore)
+    }
+
+    /// What is done, in short.
+    private func words(_ actions: [SessionStateMachine.Action]) -> [String] {
+        actions.map { action in
+            switch action {
+            case .send(let message):
+                "send "
+                    + ByteBuffer.text { $0.writeMessage(message) }.split(separator: ",").prefix(4).joined(
+                        separator: ",")
+            case .sendRecords(let records): "records \(records.map(\.sequence.rawValue))"
+            case .join(let scopes): "join \(scopes.count)" + (scopes.contains(.everything) ? " all" : "")
+            case .leave: "leave"
+            case .readState: "read state"
+            case .read(let query):
+                if case .position(let position) = query.start { "read after \(position.after.rawValue)" } else { "?" }
+            case .refuse(let error, _): "refuse \(error.code.rawValue)"
+            case .close(let code): "close \(code.rawValue)"
             }
         }
     }
 
-    private func frame(_ opcode: UInt8, _ payload: String = "", final: Bool = true) -> Frame {
-        frame(opcode, bytes: Array(payload.utf8), final: final)
+    private func opened(_ machine: inout SessionStateMachine, last: Int64) {
+        _ = machine.start()
+        _ = machine.stateRead(state(last), at: .init(milliseconds: 0))
     }
 
-    private func frame(
-        _ opcode: UInt8, bytes: [UInt8], final: Bool = true, reserved: Bool = false, masked: Bool = true
-    ) -> Frame {
-        Frame(
-            opcode: opcode, isFinal: final, hasReservedBits: reserved, isMasked: masked,
-            payload: ByteBuffer(bytes: bytes))
+    private let hello = #"send {"type":"hello","user_id":"u1","epoch":"now","seq":9"#
+
+    @Test func `a new subscriber joins before the storage is read, hears hello and is live`() {
+        var machine = machine()
+        #expect(words(machine.start()) == ["join 1 all", "read state"])
+        #expect(!machine.isOpen && !machine.isLive)
+        #expect(words(machine.stateRead(state(9), at: .init(milliseconds: 0))) == [hello])
+        #expect(machine.isLive)
+        #expect(!machine.take(upTo: SequenceNumber(9)), "the storage had it when hello was said")
+        #expect(machine.take(upTo: SequenceNumber(11)))
+        #expect(!machine.take(upTo: SequenceNumber(11)))
     }
 
-    private func outcome(_ action: SessionStateMachine.Action, of machine: SessionStateMachine) -> Outcome {
-        switch action {
-        case .none: return .nothing
-        case .deliver(let text): return .message(String(buffer: text))
-        case .sendPong(let payload): return .pong(String(buffer: payload))
-        case .sendClose(var payload):
-            let code: UInt16? = payload.readInteger()
-            #expect(payload.readableBytes == 0)
-            #expect(!machine.isOpen)
-            return .close(code, done: machine.isClosed)
-        case .closeConnection:
-            #expect(machine.isClosed)
-            return .disconnected
-        }
-    }
-
-    /// What comes of each frame in turn.
-    private func run(_ frames: [Frame]) -> [Outcome] {
-        var machine = SessionStateMachine(messageBytesMax: Self.messageBytesMax)
-        return frames.map { outcome(machine.receive($0), of: machine) }
-    }
-
-    // MARK: Every state, every frame
-
-    private enum Start: CaseIterable {
-        case open, assembling, closeSent, closed
-    }
-
-    private func machine(_ start: Start) -> SessionStateMachine {
-        var machine = SessionStateMachine(messageBytesMax: Self.messageBytesMax)
-        switch start {
-        case .open: break
-        case .assembling: _ = machine.receive(frame(Opcode.text, "ab", final: false))
-        case .closeSent: _ = machine.close(.normal)
-        case .closed: _ = machine.receive(frame(Opcode.close))
-        }
-        return machine
-    }
-
-    @Test(arguments: Start.allCases)
-    private func `each frame has one meaning in each state`(start: Start) {
-        let protocolError = Outcome.close(1002, done: false)
-        // The frame; what comes of it when open, and inside a message.
-        let table: [(Frame, open: Outcome, assembling: Outcome)] = [
-            (frame(Opcode.text, "x"), .message("x"), protocolError),
-            (frame(Opcode.text, "x", final: false), .nothing, protocolError),
-            (frame(Opcode.text), .message(""), protocolError),
-            (frame(Opcode.continuation, "x"), protocolError, .message("abx")),
-            (frame(Opcode.continuation, "x", final: false), protocolError, .nothing),
-            (frame(Opcode.continuation), protocolError, .message("ab")),
-            (frame(Opcode.binary, "x"), .close(1003, done: false), .close(1003, done: false)),
-            (frame(Opcode.ping, "p"), .pong("p"), .pong("p")), (frame(Opcode.ping), .pong(""), .pong("")),
-            (frame(Opcode.pong, "p"), .nothing, .nothing),
-            (frame(Opcode.close), .close(nil, done: true), .close(nil, done: true)),
-            (frame(Opcode.close, bytes: [0x03, 0xE8]), .close(1000, done: true), .close(1000, done: true)),
-            (frame(Opcode.close, bytes: [0x03]), protocolError, protocolError),
-            (frame(Opcode.ping, "p", final: false), protocolError, protocolError),
-            (frame(Opcode.pong, "p", final: false), protocolError, protocolError),
-            (frame(Opcode.close, final: false), protocolError, protocolError),
-            (frame(0x3, "x"), protocolError, protocolError), (frame(0x7, "x"), protocolError, protocolError),
-            (frame(0xB), protocolError, protocolError), (frame(0xF), protocolError, protocolError),
-            (frame(Opcode.text, bytes: [0x61], masked: false), protocolError, protocolError),
-            (frame(Opcode.continuation, bytes: [0x61], masked: false), protocolError, protocolError),
-            (frame(Opcode.ping, bytes: [], masked: false), protocolError, protocolError),
-            (frame(Opcode.text, bytes: [0x61], reserved: true), protocolError, protocolError),
-            (frame(Opcode.ping, bytes: [], reserved: true), protocolError, protocolError),
-            (frame(Opcode.text, bytes: [0xFF]), .close(1007, done: false), protocolError),
-            (frame(Opcode.continuation, bytes: [0xFF]), protocolError, .close(1007, done: false)),
-        ]
-        for (frame, open, assembling) in table {
-            var machine = machine(start)
-            let found = outcome(machine.receive(frame), of: machine)
-            switch start {
-            case .open: #expect(found == open, "\(frame)")
-            case .assembling: #expect(found == assembling, "\(frame)")
-            case .closeSent: #expect(found == (frame.opcode == Opcode.close ? .disconnected : .nothing), "\(frame)")
-            case .closed: #expect(found == .nothing, "\(frame)")
-            }
-        }
-    }
-
-    // MARK: Messages
-
-    @Test func `a message in fragments is put together, with control frames in between`() {
+    @Test func `one that resumes reads page after page, joins for the last one, and only then is live`() {
+        var machine = machine(since: 3)
+        #expect(words(machine.start()) == ["read state"])
+        #expect(words(machine.stateRead(state(9), at: .init(milliseconds: 0))) == [hello, "read after 3"])
         #expect(
-            run([
-                frame(Opcode.text, "a", final: false), frame(Opcode.ping, "1"),
-                frame(Opcode.continuation, "", final: false),
-                frame(Opcode.pong), frame(Opcode.continuation, "b", final: false), frame(Opcode.ping, "2"),
-                frame(Opcode.continuation, "c"), frame(Opcode.text, "next"), frame(Opcode.text, "", final: false),
-                frame(Opcode.continuation, ""),
-            ]) == [
-                .nothing, .pong("1"), .nothing, .nothing, .nothing, .pong("2"), .message("abc"), .message("next"),
-                .nothing,
-                .message(""),
+            words(machine.pageRead(page([4, 5], reached: 5, hasMore: true))) == ["records [4, 5]", "read after 5"])
+        #expect(words(machine.pageRead(page([6], reached: 9))) == ["records [6]", "join 1 all", "read after 9"])
+        #expect(!machine.isLive)
+        #expect(
+            words(machine.pageRead(page([10], reached: 10)))
+                == ["records [10]", #"send {"type":"current","seq":10}"#])
+        #expect(machine.isLive && !machine.take(upTo: SequenceNumber(10)))
+    }
+
+    @Test(arguments: [
+        (Int64(10), nil, nil), (5, nil, nil), (0, nil, nil), (7, "now", nil), (4, nil, "purged"), (1, nil, "purged"),
+        (11, nil, "future"), (.max, nil, "future"), (7, "then", "other-epoch"), (0, "then", "other-epoch"),
+        (99, "then", "other-epoch"), (7, "", "other-epoch"),
+    ])
+    func `a position that cannot be served is reset to a snapshot, and says why`(
+        since: Int64, epoch: String?, reason: String?
+    ) {
+        var machine = machine(since: since, epoch: epoch)
+        let done = words(machine.stateRead(state(10, purgedThrough: 5), at: .init(milliseconds: 0))).dropFirst()
+        let reset = reason.map { [#"send {"type":"reset","reason":"\#($0)"}"#] } ?? []
+        #expect(Array(done) == reset + ["read after \(reason == nil ? since : 0)"])
+    }
+
+    @Test func `tombstones that are purged while one catches up begin the snapshot anew`() {
+        var machine = machine(since: 3)
+        opened(&machine, last: 9)
+        _ = machine.pageRead(page([4], reached: 4, hasMore: true))
+        #expect(
+            words(machine.readFailed(ApusError(.resyncRequired, "")))
+                == [#"send {"type":"reset","reason":"purged"}"#, "read after 0"])
+        #expect(words(machine.readFailed(.overloaded("reads"))) == ["close 1013"])
+    }
+
+    @Test func `the first scope takes the place of everything, later ones are added`() {
+        var machine = machine()
+        opened(&machine, last: 9)
+        #expect(machine.subscribe(to: notes, nil, id: nil).isEmpty, "it waits until what came before has been sent")
+        #expect(machine.waitsForDrain)
+        #expect(
+            words(machine.drained(published: SequenceNumber(12))) == ["join 1", #"send {"type":"ack","seq":12}"#])
+        _ = machine.subscribe(to: .collection(CollectionName(stored: "tasks")), nil, id: nil)
+        #expect(words(machine.drained(published: SequenceNumber(12))).first == "join 2")
+        _ = machine.unsubscribe(from: notes, id: nil)
+        #expect(
+            words(machine.drained(published: SequenceNumber(13))) == ["join 1", #"send {"type":"ack","seq":13}"#])
+        _ = machine.unsubscribe(from: notes, id: nil)
+        #expect(words(machine.drained(published: SequenceNumber(13))) == ["refuse not-found"])
+        _ = machine.unsubscribe(from: nil, id: nil)
+        #expect(words(machine.drained(published: SequenceNumber(13))).first == "join 0")
+    }
+
+    @Test func `a scope that is caught up with holds up the others, and ends where they stand`() {
+        var machine = machine(scope: .collection(CollectionName(stored: "tasks")))
+        opened(&machine, last: 9)
+        _ = machine.subscribe(to: notes, ResumePoint(since: SequenceNumber(2), epoch: nil), id: nil)
+        #expect(
+            words(machine.drained(published: SequenceNumber(12)))
+                == ["join 2", #"send {"type":"ack","seq":12}"#, "read after 2"])
+        #expect(!machine.isLive)
+        #expect(
+            words(machine.pageRead(page([5, 11, 14], reached: 15, hasMore: true)))
+                == ["records [5, 11]", #"send {"type":"current","seq":12}"#], "14 comes from the feed")
+        #expect(machine.isLive && machine.take(upTo: SequenceNumber(14)))
+    }
+
+    @Test func `the first scope that resumes leaves the feed, as there is nothing to miss in it`() {
+        var machine = machine()
+        opened(&machine, last: 9)
+        _ = machine.subscribe(to: notes, ResumePoint(since: .zero, epoch: "then"), id: nil)
+        #expect(
+            words(machine.drained(published: SequenceNumber(9))) == [
+                "leave", #"send {"type":"ack","seq":9}"#, #"send {"type":"reset","reason":"other-epoch"}"#,
+                "read after 0",
             ])
+        #expect(words(machine.pageRead(page([5], reached: 20)))[1] == "join 1")
+        #expect(words(machine.pageRead(page([], reached: 21)))[1] == #"send {"type":"current","seq":21}"#)
     }
 
-    @Test func `a letter may be cut in two by a fragment's end`() {
-        let letter = Array("é😀".utf8)
-        for cut in 0...letter.count {
-            #expect(
-                run([
-                    frame(Opcode.text, bytes: Array(letter[..<cut]), final: false),
-                    frame(Opcode.continuation, bytes: Array(letter[cut...])),
-                ]) == [.nothing, .message("é😀")])
-        }
+    @Test func `a position ahead of what has been told is waited for, unless it is in the future`() {
+        var machine = machine(scope: notes)
+        opened(&machine, last: 9)
+        _ = machine.subscribe(to: .everything, ResumePoint(since: SequenceNumber(11), epoch: nil), id: nil)
+        #expect(words(machine.drained(published: SequenceNumber(9))) == ["read state"])
+        #expect(machine.stateRead(state(11), at: .init(milliseconds: 0)).isEmpty)
+        #expect(words(machine.drained(published: SequenceNumber(11))).last == "read after 11")
+        _ = machine.pageRead(page([], reached: 11))
+        _ = machine.subscribe(to: notes, ResumePoint(since: SequenceNumber(13), epoch: nil), id: nil)
+        #expect(words(machine.drained(published: SequenceNumber(11))) == ["read state"])
+        #expect(machine.stateRead(state(12), at: .init(milliseconds: 0)).isEmpty)
+        #expect(words(machine.drained(published: SequenceNumber(12)))[2] == #"send {"type":"reset","reason":"future"}"#)
     }
 
-    @Test(arguments: [[0x80], [0xC3], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
-    func `text that is not UTF-8 closes with 1007`(bytes: [UInt8]) {
-        #expect(run([frame(Opcode.text, bytes: [0x61] + bytes)]) == [.close(1007, done: false)])
-        #expect(
-            run([frame(Opcode.text, bytes: bytes, final: false), frame(Opcode.continuation, "")]).last
-                == .close(1007, done: false))
+    @Test func `a socket takes so many scopes, and so many wait, and no more`() {
+        var machine = machine { $0.scopesPerSocketMax = 2 }
+        opened(&machine, last: 0)
+        let scopes = ["a", "b", "c"].map { StreamScope.collection(CollectionName(stored: $0)) }
+        for scope in scopes.prefix(2) { #expect(machine.subscribe(to: scope, nil, id: nil).isEmpty) }
+        #expect(words(machine.subscribe(to: scopes[2], nil, id: nil)) == ["refuse overloaded"])
+        #expect(words(machine.drained(published: .zero)).count == 4)
+        _ = machine.subscribe(to: scopes[2], nil, id: nil)
+        #expect(words(machine.drained(published: .zero)) == ["refuse too-many-items"])
+        _ = machine.subscribe(to: scopes[1], nil, id: nil)
+        #expect(words(machine.drained(published: .zero)).count == 2, "one that is there already is no more")
     }
 
-    @Test func `a message may be as large as the limit and not a byte larger, in one frame or in many`() {
-        let whole = String(repeating: "m", count: Self.messageBytesMax)
-        #expect(run([frame(Opcode.text, whole)]) == [.message(whole)])
-        #expect(run([frame(Opcode.text, whole + "m")]) == [.close(1009, done: false)])
-        #expect(run([frame(Opcode.text, whole + "m", final: false)]) == [.close(1009, done: false)])
-        let fragments = (0..<Self.messageBytesMax).map { index in
-            frame(index == 0 ? Opcode.text : Opcode.continuation, "m", final: false)
-        }
-        #expect(run(fragments + [frame(Opcode.continuation)]).last == .message(whole))
-        #expect(run(fragments + [frame(Opcode.continuation, "m")]).last == .close(1009, done: false))
-        #expect(run(fragments + [frame(Opcode.continuation, "m", final: false)]).last == .close(1009, done: false))
-    }
-
-    @Test func `a control frame has up to 125 bytes`() {
-        let most = String(repeating: "c", count: 125)
-        #expect(run([frame(Opcode.ping, most)]) == [.pong(most)])
-        #expect(run([frame(Opcode.pong, most)]) == [.nothing])
-        for opcode in [Opcode.ping, Opcode.pong] {
-            #expect(run([frame(opcode, most + "c")]) == [.close(1002, done: false)])
-        }
-        #expect(
-            run([frame(Opcode.close, bytes: [0x03, 0xE8] + Array(repeating: 0x61, count: 123))])
-                == [.close(1000, done: true)])
-        #expect(
-            run([frame(Opcode.close, bytes: [0x03, 0xE8] + Array(repeating: 0x61, count: 124))])
-                == [.close(1002, done: false)])
-    }
-
-    // MARK: Closing
-
-    @Test(
-        arguments: [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
-            as [UInt16])
-    func `a close with a good code is answered with the same code`(code: UInt16) {
-        let bytes = [UInt8(code >> 8), UInt8(code & 0xFF)]
-        #expect(run([frame(Opcode.close, bytes: bytes)]) == [.close(code, done: true)])
-        #expect(run([frame(Opcode.close, bytes: bytes + Array("bye é".utf8))]) == [.close(code, done: true)])
-        #expect(run([frame(Opcode.close, bytes: bytes + [0xC3])]) == [.close(1007, done: false)])
-    }
-
-    @Test(arguments: [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] as [UInt16])
-    func `a close with a code that no peer may send closes with 1002`(code: UInt16) {
-        #expect(
-            run([frame(Opcode.close, bytes: [UInt8(code >> 8), UInt8(code & 0xFF)])]) == [.close(1002, done: false)])
-    }
-
-    @Test func `a close from this side waits for the peer's, and hears nothing else`() {
-        var machine = SessionStateMachine(messageBytesMax: Self.messageBytesMax)
-        #expect(machine.isOpen && !machine.isClosed)
-        #expect(outcome(machine.close(.goingAway), of: machine) == .close(1001, done: false))
-        #expect(!machine.isOpen && !machine.isClosed)
-        #expect(outcome(machine.close(.normal), of: machine) == .nothing, "one close frame is enough")
-        #expect(outcome(machine.receive(frame(Opcode.text, "late")), of: machine) == .nothing)
-        #expect(outcome(machine.receive(frame(Opcode.ping, "late")), of: machine) == .nothing)
-        #expect(outcome(machine.receive(frame(0x3)), of: machine) == .nothing)
-        #expect(outcome(machine.receive(frame(Opcode.close, bytes: [0x03, 0xE9])), of: machine) == .disconnected)
-        #expect(outcome(machine.receive(frame(Opcode.close)), of: machine) == .nothing)
-    }
-
-    @Test func `after a close from the peer nothing is heard and nothing more is said`() {
-        var machine = SessionStateMachine(messageBytesMax: Self.messageBytesMax)
-        #expect(outcome(machine.receive(frame(Opcode.close)), of: machine) == .close(nil, done: true))
-        #expect(!machine.isOpen && machine.isClosed)
-        #expect(outcome(machine.close(.goingAway), of: machine) == .nothing)
-        for opcode in UInt8(0)...15 { #expect(outcome(machine.receive(frame(opcode)), of: machine) == .nothing) }
-    }
-
-    @Test func `a fault closes once, then waits for the peer's close`() {
-        #expect(
-            run([
-                frame(Opcode.binary), frame(Opcode.binary), frame(Opcode.text, "x"), frame(Opcode.close),
-                frame(Opcode.close),
-            ]) == [.close(1003, done: false), .nothing, .nothing, .disconnected, .nothing])
+    @Test func `a token's end is told a minute before, once, and another token puts it off`() {
+        var machine = machine(expiresAt: 100_000)
+        func tick(_ milliseconds: Int64) -> [String] { words(machine.tick(at: .init(milliseconds: milliseconds))) }
+        #expect(tick(50_000).isEmpty, "hello comes first")
+        opened(&machine, last: 0)
+        #expect(tick(39_999).isEmpty)
+        #expect(tick(40_000) == [#"send {"type":"auth.expiring","expires_at":"1970-01-01T00:01:40.000Z"}"#])
+        #expect(tick(99_999).isEmpty)
+        machine.renew(until: Timestamp(milliseconds: 200_000))
+        #expect(tick(100_000).isEmpty)
+        #expect(tick(140_000).count == 1)
+        #expect(tick(200_000) == ["close 4401"])
     }
 }

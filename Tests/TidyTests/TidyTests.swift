@@ -18,7 +18,7 @@ import Testing
         ],
         "ApusHTTP": [
             "ApusCore", "ApusProtocol", "Crypto", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix",
-            "NIOWebSocket", "ServiceLifecycle", "Synchronization",
+            "ServiceLifecycle", "Synchronization",
         ],
         "ApusServer": nil,
         "ApusTesting": ["ApusCore", "Glibc", "NIOCore", "Synchronization"],

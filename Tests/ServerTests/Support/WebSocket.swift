@@ -75,14 +75,8 @@ final class WebSocket {
     func send(
         _ opcode: UInt8, _ payload: [UInt8] = [], isFinal: Bool = true, reserved: UInt8 = 0, isMasked: Bool = true
     ) throws {
-        var bytes = Self.header(
-            opcode, count: payload.count, isFinal: isFinal, reserved: reserved, isMasked: isMasked)
-        guard isMasked else { return try socket.send(bytes + payload) }
-        let mask: [UInt8] = [0x12, 0x34, 0x56, 0x78]
-        bytes += mask
-        bytes.reserveCapacity(bytes.count + payload.count)
-        for index in payload.indices { bytes.append(payload[index] ^ mask[index & 3]) }
-        try socket.send(bytes)
+        try socket.send(
+            Self.frame(opcode, payload, isFinal: isFinal, reserved: reserved, isMasked: isMasked))
     }
 
     func send(_ text: String) throws {
@@ -91,6 +85,18 @@ final class WebSocket {
 
     func sendClose(_ code: Int, _ reason: String = "") throws {
         try send(Opcode.close, [UInt8(code >> 8), UInt8(code & 0xFF)] + Array(reason.utf8))
+    }
+
+    static func frame(
+        _ opcode: UInt8, _ payload: [UInt8] = [], isFinal: Bool = true, reserved: UInt8 = 0, isMasked: Bool = true
+    ) -> [UInt8] {
+        var bytes = header(opcode, count: payload.count, isFinal: isFinal, reserved: reserved, isMasked: isMasked)
+        guard isMasked else { return bytes + payload }
+        let mask: [UInt8] = [0x12, 0x34, 0x56, 0x78]
+        bytes += mask
+        bytes.reserveCapacity(bytes.count + payload.count)
+        for index in payload.indices { bytes.append(payload[index] ^ mask[index & 3]) }
+        return bytes
     }
 
     /// A frame's first bytes, without the mask's four.
