@@ -115,7 +115,7 @@ final class EngineTrial: Trial {
         _ = try writing.runOut()
         let after = SequenceNumber(Int64(total - changes))
         let query = ChangesQuery(
-            owner: owner, collection: nil, start: .position(ChangesPosition(after: after, baseline: .zero)),
+            owner: owner, scope: .everything, start: .position(ChangesPosition(after: after, baseline: .zero)),
             limit: changes)
         let measurement = try run(clients: clients) { EngineCall(question: .changes(query), units: changes) }
         return row(work, measurement, unit: "changes/s", raw: try limits.raw(for: work))

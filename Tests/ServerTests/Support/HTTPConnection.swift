@@ -46,22 +46,33 @@ final class HTTPConnection {
     /// The next final answer; interim ones (1xx) other than 101 are passed over.
     func read(answeringTo method: String = "GET", within seconds: Double = patience) throws -> HTTPAnswer {
         while true {
-            let line = try socket.takeLine(within: seconds)
-            let parts = line.split(separator: " ", maxSplits: 2)
-            guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), let status = Int(parts[1]) else {
-                throw SocketFailure.malformed(line)
-            }
-            var answer = HTTPAnswer(status: status, headers: [], body: [])
-            while case let line = try socket.takeLine(within: seconds), !line.isEmpty {
-                guard let colon = line.firstIndex(of: ":") else { throw SocketFailure.malformed(line) }
-                let value = line[line.index(after: colon)...].drop { $0 == " " }
-                answer.headers.append((String(line[..<colon]), String(value)))
-            }
-            if status == 101 { return answer }
-            if (100...199).contains(status) { continue }
-            if method != "HEAD" && status != 204 && status != 304 { answer.body = try readBody(of: answer) }
-            return answer
+            let answer = try readHead(within: seconds)
+            if answer.status == 101 { return answer }
+            if (100...199).contains(answer.status) { continue }
+            return method == "HEAD" ? answer : try readBody(behind: answer)
         }
+    }
+
+    /// The next answer without its body.
+    func readHead(within seconds: Double = patience) throws -> HTTPAnswer {
+        let line = try socket.takeLine(within: seconds)
+        let parts = line.split(separator: " ", maxSplits: 2)
+        guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), let status = Int(parts[1]) else {
+            throw SocketFailure.malformed(line)
+        }
+        var answer = HTTPAnswer(status: status, headers: [], body: [])
+        while case let line = try socket.takeLine(within: seconds), !line.isEmpty {
+            guard let colon = line.firstIndex(of: ":") else { throw SocketFailure.malformed(line) }
+            let value = line[line.index(after: colon)...].drop { $0 == " " }
+            answer.headers.append((String(line[..<colon]), String(value)))
+        }
+        return answer
+    }
+
+    func readBody(behind head: HTTPAnswer) throws -> HTTPAnswer {
+        var answer = head
+        if head.status != 204, head.status != 304 { answer.body = try readBody(of: head) }
+        return answer
     }
 
     private func readBody(of answer: HTTPAnswer) throws -> [UInt8] {
