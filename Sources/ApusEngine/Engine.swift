@@ -14,6 +14,7 @@ public final class Engine: SyncService {
     private let readers: ReaderPool
     private let revocations: RevocationList
     private let observers = Observers()
+    private let presence: Presence
     private let users: RateLimiter
     private let administrators: RateLimiter
     private let refusals = RefusalTally()
@@ -36,6 +37,7 @@ public final class Engine: SyncService {
         startedAt = clock.now()
         users = RateLimiter(perMinute: settings.rateLimitPerMinute)
         administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
+        presence = Presence(limits: settings.limits, observers: observers, clock: clock)
         let writer = try storage.openWriter()
         revocations = RevocationList(tokens: try writer.revocations(), cutoffs: try writer.cutoffs())
         var opened: [any StorageReader] = []
@@ -44,7 +46,7 @@ public final class Engine: SyncService {
         committer = Committer(
             writer: writer,
             context: CommitContext(
-                settings: settings, clock: clock, revocations: revocations, observers: observers,
+                settings: settings, clock: clock, revocations: revocations, observers: observers, presence: presence,
                 makeTokenID: makeTokenID, logger: logger))
     }
 
@@ -53,6 +55,7 @@ public final class Engine: SyncService {
         [
             EngineEnd(engine: self),
             Sweeper(committer: committer, refusals: refusals, settings: settings, clock: clock, logger: logger),
+            PresenceWatch(presence: presence, committer: committer, logger: logger),
         ]
     }
 
@@ -240,16 +243,48 @@ extension Engine {
     }
 
     public func user(_ id: OwnerID, then: @escaping Completion<UserDetail>) {
-        readers.read(then: then) { [clock] reader throws(ApusError) in
+        readers.read(then: then) { [clock, presence, limits] reader throws(ApusError) in
+            let glances = presence.glances(of: id)
             guard let user = try reader.user(id) else { throw ApusError.unknownUser }
             let now = clock.now()
             return UserDetail(
                 user: user, usage: try reader.usage(owner: id, liveAt: now),
-                tokens: try reader.tokens(user: id, expiringAfter: now, limit: 100))
+                tokens: try reader.tokens(user: id, expiringAfter: now, limit: 100),
+                devices: try reader.statuses(of: id, glances: glances, limits: limits))
         }
     }
 
     public func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>) {
         readers.read(then: then) { reader throws(ApusError) in try reader.users(after: after, limit: limit) }
+    }
+}
+
+// MARK: - Devices and presence
+
+extension Engine {
+    public func registerDevice(_ registration: DeviceRegistration, then: @escaping Completion<RegisteredDevice>) {
+        committer.submit(.alone(RegisterDevice(registration: registration, then: then)))
+    }
+
+    public func devices(of owner: OwnerID, then: @escaping Completion<[DeviceStatus]>) {
+        readers.read(then: then) { [presence, limits] reader throws(ApusError) in
+            let glances = presence.glances(of: owner)
+            return try reader.statuses(of: owner, glances: glances, limits: limits)
+        }
+    }
+
+    public func forgetDevice(
+        _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>
+    ) {
+        let address = DeviceAddress(owner: owner, id: id)
+        committer.submit(.alone(ForgetDevice(address: address, origin: origin, then: then)))
+    }
+
+    public func deviceConnected(_ id: DeviceID, of owner: OwnerID) {
+        presence.connected(DeviceAddress(owner: owner, id: id))
+    }
+
+    public func deviceDisconnected(_ id: DeviceID, of owner: OwnerID) {
+        presence.disconnected(DeviceAddress(owner: owner, id: id))
     }
 }

@@ -68,6 +68,8 @@ final class FeedHub: FeedObserver {
             lane.post { lane.state.apply(revocation) }
         }
     }
+
+    func presenceChanged(_ change: PresenceChange) {}
 }
 
 // MARK: - Counts
