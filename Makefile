@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PACKAGES := ca-certificates git liblmdb-dev libsqlite3-dev
 SOURCES := Package.swift Sources Tests Benchmarks Examples
 # What the server does with records, users and sockets, to be tested on every storage.
-STORAGE_TESTS := ServerTests\.(Brief|Bulk|Delta|Durability|Expiry|FullDisk|Idempotency|LastWriteWins|List|MaxNumeric|Precondition|SocketResume|SocketScope|SocketStream|SocketWrite|Token|User|Value)Tests
+STORAGE_TESTS := ServerTests\.(Brief|Bulk|Delta|Device|Durability|Expiry|FullDisk|Idempotency|LastWriteWins|List|MaxNumeric|Precondition|SocketResume|SocketScope|SocketStream|SocketWrite|Token|User|Value)Tests
 # Further flags of the program, for example: make run ARGS='--port 9000'
 ARGS ?=
 

@@ -19,7 +19,12 @@ public struct CommitBatch: Codable, Sendable {
     public var purges: [StoredRecord] = []
     public var owners: [OwnerID: OwnerState] = [:]
     public var users: [User] = []
+    /// Their devices go with them, those of this batch too.
     public var deletedUsers: [OwnerID] = []
+    /// In place of what was known of them.
+    public var devices: [Device] = []
+    /// Those of this batch too; it does no harm if there is no such device.
+    public var forgottenDevices: [DeviceAddress] = []
     public var tokens: [TokenGrant] = []
     public var revocations: [TokenRevocation] = []
     public var cutoffs: [TokenCutoff] = []
@@ -35,9 +40,20 @@ public struct CommitBatch: Codable, Sendable {
     public init() {}
 
     public var isEmpty: Bool {
-        records.isEmpty && purges.isEmpty && owners.isEmpty && users.isEmpty && deletedUsers.isEmpty && tokens.isEmpty
-            && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty && audit.isEmpty && forgetting == nil
-            && notes.isEmpty && epoch == nil
+        records.isEmpty && purges.isEmpty && owners.isEmpty && users.isEmpty && deletedUsers.isEmpty && devices.isEmpty
+            && forgottenDevices.isEmpty && tokens.isEmpty && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty
+            && audit.isEmpty && forgetting == nil && notes.isEmpty && epoch == nil
+    }
+}
+
+// A batch that was encoded before there were devices has none: what was made for `init(from:)` calls these.
+extension KeyedDecodingContainer {
+    func decode(_ type: [Device].Type, forKey key: Key) throws -> [Device] {
+        try decodeIfPresent(type, forKey: key) ?? []
+    }
+
+    func decode(_ type: [DeviceAddress].Type, forKey key: Key) throws -> [DeviceAddress] {
+        try decodeIfPresent(type, forKey: key) ?? []
     }
 }
 

@@ -47,6 +47,17 @@ public struct Limits: Sendable {
     public var framesUnderWayMax = 64
     /// From the first byte of a WebSocket message to its last.
     public var messageSecondsMax: Int64 = 300
+    public var devicesPerUserMax = 1000
+    public var deviceNameBytesMax = 256
+    public var devicePlatformBytesMax = 64
+    /// A device whose last connection has ended may come back unnoticed for so long.
+    public var presenceGraceSeconds: Int64 = 5
+    /// What is stored of a device that stays online is at most so old.
+    public var sightingSecondsMax: Int64 = 60
+    /// Sightings of devices written in one commit.
+    public var sightingsAtOnceMax = 500
+    /// Sightings waiting to be written; what comes beyond is not stored.
+    public var sightingsWaitingMax = 20_000
     /// A client's clock may run ahead of ours by this much.
     public var clockSkewMilliseconds: Int64 = 60_000
     public var tokenLeewaySeconds: Int64 = 30

@@ -100,6 +100,15 @@ public protocol StorageReader: AnyObject {
     /// Up to `limit` users with ids after `after`, in byte order.
     func users(after: OwnerID?, limit: Int) throws(ApusError) -> [User]
 
+    func device(_ address: DeviceAddress) throws(ApusError) -> Device?
+
+    /// Up to `limit` of the owner's devices with ids after `after`, in byte order.
+    func devices(of owner: OwnerID, after: DeviceID?, limit: Int) throws(ApusError) -> [Device]
+
+    /// Up to `limit` devices of all owners, made here or not, that come after `after`, in the order of the owners and
+    /// then of the ids.
+    func devices(after: DeviceAddress?, limit: Int) throws(ApusError) -> [Device]
+
     /// The tokens issued to the user that expire after `moment`, newest first, up to `limit`.
     func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) throws(ApusError) -> [TokenGrant]
 

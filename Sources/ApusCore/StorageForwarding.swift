@@ -52,6 +52,16 @@ open class ForwardingReader: StorageReader {
         try base.users(after: after, limit: limit)
     }
 
+    open func device(_ address: DeviceAddress) throws(ApusError) -> Device? { try base.device(address) }
+
+    open func devices(of owner: OwnerID, after: DeviceID?, limit: Int) throws(ApusError) -> [Device] {
+        try base.devices(of: owner, after: after, limit: limit)
+    }
+
+    open func devices(after: DeviceAddress?, limit: Int) throws(ApusError) -> [Device] {
+        try base.devices(after: after, limit: limit)
+    }
+
     open func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) throws(ApusError) -> [TokenGrant] {
         try base.tokens(user: user, expiringAfter: moment, limit: limit)
     }

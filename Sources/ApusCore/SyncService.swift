@@ -57,13 +57,33 @@ public protocol SyncService: Sendable {
     /// Idempotent. `expiresAt` is when the token would have ended, if the caller knows.
     func revokeToken(_ id: String, expiresAt: Timestamp?, origin: RequestOrigin, then: @escaping Completion<Void>)
 
-    /// `not-found` for a user who was neither made here nor ever wrote.
+    /// `not-found` for a user who was neither made here nor ever wrote nor has a device.
     func revokeTokens(of user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>)
 
-    /// Revokes every token of the user, soft-deletes the user's records and forgets the user.
+    /// Revokes every token of the user, soft-deletes the user's records and forgets the user and the devices.
     func deleteUser(_ user: OwnerID, origin: RequestOrigin, then: @escaping Completion<Void>)
     func user(_ id: OwnerID, then: @escaping Completion<UserDetail>)
     func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>)
+
+    // MARK: Devices and presence
+
+    /// Idempotent; `too-many-items` when the user has as many devices as a user may have.
+    func registerDevice(_ registration: DeviceRegistration, then: @escaping Completion<RegisteredDevice>)
+
+    /// All of the owner's devices in byte order of their ids, those that have connected and are not stored yet too.
+    func devices(of owner: OwnerID, then: @escaping Completion<[DeviceStatus]>)
+
+    /// Forgets the device, and answers with what it was; one that is online goes offline at once, and is not shown
+    /// again before it connects anew. `not-found` for an unknown one.
+    func forgetDevice(
+        _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>)
+
+    /// A connection of the device has opened; a device that was unknown is known from now on, unless the owner has as
+    /// many as a user may have. Never waits.
+    func deviceConnected(_ id: DeviceID, of owner: OwnerID)
+
+    /// A connection of the device has ended: once for each that opened. Never waits.
+    func deviceDisconnected(_ id: DeviceID, of owner: OwnerID)
 
     // MARK: Feed and health
 
@@ -80,6 +100,10 @@ public protocol FeedObserver: Sendable {
 
     /// Called before the administrator who revoked is answered.
     func revoked(_ revocation: Revocation)
+
+    /// A device has come or gone. Called on any thread, for one change at a time, in the order in which they happened;
+    /// must return at once, and ask nothing about devices of the engine meanwhile.
+    func presenceChanged(_ change: PresenceChange)
 }
 
 public struct TokenRequest: Sendable {
@@ -114,11 +138,13 @@ public struct UserDetail: Sendable {
     public var user: User
     public var usage: OwnerUsage
     public var tokens: [TokenGrant]
+    public var devices: [DeviceStatus]
 
-    public init(user: User, usage: OwnerUsage, tokens: [TokenGrant]) {
+    public init(user: User, usage: OwnerUsage, tokens: [TokenGrant], devices: [DeviceStatus]) {
         self.user = user
         self.usage = usage
         self.tokens = tokens
+        self.devices = devices
     }
 }
 

@@ -119,7 +119,8 @@ public enum Revocation: Hashable, Sendable {
 public struct AuditEntry: Hashable, Codable, Sendable {
     public var at: Timestamp
     public var origin: RequestOrigin
-    /// `data.write`, `token.issue`, `token.rotate`, `token.revoke`, `user.revoke`, `user.delete`, `request.refused`.
+    /// `data.write`, `token.issue`, `token.rotate`, `token.revoke`, `user.revoke`, `user.delete`, `device.register`,
+    /// `device.delete`, `request.refused`.
     public var action: String
     public var target: String
     /// `ok` or an error code.

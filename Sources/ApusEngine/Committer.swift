@@ -110,6 +110,7 @@ struct CommitContext: Sendable {
     let clock: any WallClock
     let revocations: RevocationList
     let observers: Observers
+    let presence: Presence
     let makeTokenID: @Sendable () -> String
     let logger: Logger
 

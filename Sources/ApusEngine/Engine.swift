@@ -14,6 +14,7 @@ public final class Engine: SyncService {
     private let readers: ReaderPool
     private let revocations: RevocationList
     private let observers = Observers()
+    private let presence: Presence
     private let users: RateLimiter
     private let administrators: RateLimiter
     private let refusals = RefusalTally()
@@ -36,6 +37,7 @@ public final class Engine: SyncService {
         startedAt = clock.now()
         users = RateLimiter(perMinute: settings.rateLimitPerMinute)
         administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
+        presence = Presence(limits: settings.limits, observers: observers, clock: clock)
         let writer = try storage.openWriter()
         revocations = RevocationList(tokens: try writer.revocations(), cutoffs: try writer.cutoffs())
         var opened: [any StorageReader] = []
@@ -44,7 +46,7 @@ public final class Engine: SyncService {
         committer = Committer(
             writer: writer,
             context: CommitContext(
-                settings: settings, clock: clock, revocations: revocations, observers: observers,
+                settings: settings, clock: clock, revocations: revocations, observers: observers, presence: presence,
                 makeTokenID: makeTokenID, logger: logger))
     }
 
@@ -53,6 +55,7 @@ public final class Engine: SyncService {
         [
             EngineEnd(engine: self),
             Sweeper(committer: committer, refusals: refusals, settings: settings, clock: clock, logger: logger),
+            PresenceWatch(presence: presence, committer: committer, logger: logger),
         ]
     }
 
@@ -239,12 +242,14 @@ extension Engine {
     }
 
     public func user(_ id: OwnerID, then: @escaping Completion<UserDetail>) {
-        readers.read(then: then) { [clock] reader throws(ApusError) in
+        readers.read(then: then) { [clock, presence, limits] reader throws(ApusError) in
+            let glances = presence.glances(of: id)
             guard let user = try reader.user(id) else { throw ApusError.unknownUser }
             let now = clock.now()
             return UserDetail(
                 user: user, usage: try reader.usage(owner: id, liveAt: now),
-                tokens: try reader.tokens(user: id, expiringAfter: now, limit: 100))
+                tokens: try reader.tokens(user: id, expiringAfter: now, limit: 100),
+                devices: try reader.statuses(of: id, glances: glances, limits: limits))
         }
     }
 
@@ -253,32 +258,32 @@ extension Engine {
     }
 }
 
-extension StorageReader {
-    /// A page of the query's scope; `reached` may be past records outside of it.
-    fileprivate func changes(
-        of query: ChangesQuery, after: SequenceNumber, bytesMax: Int, liveAt moment: Timestamp
-    ) throws(ApusError) -> ChangesPage {
-        if case .key(let collection, let key) = query.scope {
-            let address = RecordAddress(owner: query.owner, collection: collection, key: key)
-            return try change(at: address, after: after, liveAt: moment)
-        }
-        var page = try changes(
-            owner: query.owner, collection: query.scope.collection, after: after, limit: query.limit,
-            bytesMax: bytesMax, liveAt: moment)
-        if case .prefix = query.scope { page.records.removeAll { !query.scope.contains($0.address) } }
-        return page
+// MARK: - Devices and presence
+
+extension Engine {
+    public func registerDevice(_ registration: DeviceRegistration, then: @escaping Completion<RegisteredDevice>) {
+        committer.submit(.alone(RegisterDevice(registration: registration, then: then)))
     }
 
-    private func change(
-        at address: RecordAddress, after: SequenceNumber, liveAt moment: Timestamp
-    ) throws(ApusError) -> ChangesPage {
-        try snapshot { () throws(ApusError) in
-            let state = try ownerState(address.owner)
-            let record = try record(at: address)
-            let isNew = record.map { $0.sequence > after && !$0.isExpired(at: moment) } ?? false
-            return ChangesPage(
-                records: isNew ? record.map { [$0] } ?? [] : [],
-                reached: ChangesPosition(after: state.lastSequence, baseline: state.purgedThrough), hasMore: false)
+    public func devices(of owner: OwnerID, then: @escaping Completion<[DeviceStatus]>) {
+        readers.read(then: then) { [presence, limits] reader throws(ApusError) in
+            let glances = presence.glances(of: owner)
+            return try reader.statuses(of: owner, glances: glances, limits: limits)
         }
+    }
+
+    public func forgetDevice(
+        _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>
+    ) {
+        let address = DeviceAddress(owner: owner, id: id)
+        committer.submit(.alone(ForgetDevice(address: address, origin: origin, then: then)))
+    }
+
+    public func deviceConnected(_ id: DeviceID, of owner: OwnerID) {
+        presence.connected(DeviceAddress(owner: owner, id: id))
+    }
+
+    public func deviceDisconnected(_ id: DeviceID, of owner: OwnerID) {
+        presence.disconnected(DeviceAddress(owner: owner, id: id))
     }
 }

@@ -16,4 +16,8 @@ final class Observers: Sendable {
     func revoked(_ revocation: Revocation) {
         for observer in attached.withLock({ $0 }) { observer.revoked(revocation) }
     }
+
+    func presenceChanged(_ change: PresenceChange) {
+        for observer in attached.withLock({ $0 }) { observer.presenceChanged(change) }
+    }
 }

@@ -80,7 +80,8 @@ struct RevokeToken: LoneCommand {
     func fail(_ error: ApusError) { then(.failure(error)) }
 }
 
-/// Revokes every token of a user who was made here or ever wrote, for a deletion: who has anything left to delete.
+/// Revokes every token of a user who was made here, ever wrote or has a device, for a deletion: who has anything left
+/// to delete.
 struct RevokeUser: LoneCommand {
     let user: OwnerID
     /// Whether the user's records and entry go next.
@@ -104,6 +105,7 @@ struct RevokeUser: LoneCommand {
 
     private func isKnown(in transaction: any StorageTransaction, at now: Timestamp) throws(ApusError) -> Bool {
         if try transaction.user(user) != nil { return true }
+        if try !transaction.devices(of: user, after: nil, limit: 1).isEmpty { return true }
         guard isDeletion else { return try transaction.ownerState(user).lastSequence > .zero }
         return try transaction.usage(owner: user, liveAt: now).records > 0
     }
@@ -113,7 +115,7 @@ struct RevokeUser: LoneCommand {
 
 /// Soft-deletes a part of a user's records; answers where to go on, `nil` when none are left.
 ///
-/// The user's entry goes with the last part, so that a deletion cut short can be asked for again.
+/// The user's entry and devices go with the last part, so that a deletion cut short can be asked for again.
 struct EraseUser: LoneCommand {
     let user: OwnerID
     let after: SequenceNumber
@@ -146,7 +148,14 @@ struct EraseUser: LoneCommand {
         if isDone { batch.deletedUsers = [user] }
         if !batch.isEmpty { try transaction.apply(batch) }
         let next = isDone ? nil : Reached(after: page.reached.after, through: through)
-        return CommitOutcome(changes: planner.changes, answers: [{ then(.success(next)) }])
+        return CommitOutcome(
+            changes: planner.changes,
+            answers: [
+                {
+                    if isDone { context.presence.forgetAll(of: user) }
+                    then(.success(next))
+                }
+            ])
     }
 
     func fail(_ error: ApusError) { then(.failure(error)) }

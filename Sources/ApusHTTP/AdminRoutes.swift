@@ -132,6 +132,8 @@ enum AdminRoutes {
                         body.writeTime(grant.expiresAt)
                         body.writeStaticString("}")
                     }
+                    body.writeStaticString(",\"devices\":")
+                    body.writeJSONArray(detail.devices) { body, device in body.writeDevice(device) }
                     body.writeStaticString("}")
                 }
             })

@@ -83,6 +83,19 @@ final class FeedHub: FeedObserver {
             lane.post { lane.state.apply(revocation) }
         }
     }
+
+    func presenceChanged(_ change: PresenceChange) {
+        for wire in Wire.allCases {
+            let key = FeedKey(owner: change.owner, wire: wire)
+            let (lanes, mask) = state.withLock { ($0.lanes, $0.interest[key] ?? 0) }
+            guard mask != 0 else { continue }
+            var bytes = ByteBuffer()
+            wire.write(.presence(change), to: &bytes)
+            for lane in lanes where mask & 1 << UInt64(lane.index) != 0 {
+                lane.post { [bytes] in lane.state.broadcast(bytes, to: key) }
+            }
+        }
+    }
 }
 
 /// Whose events, and in which form.

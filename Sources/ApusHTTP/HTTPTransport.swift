@@ -72,7 +72,8 @@ public struct HTTPTransport: Service {
     }
 
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
-        let routes = RouteTable(SystemRoutes.all + DataRoutes.all + StreamRoutes.all + AdminRoutes.all)
+        let routes = RouteTable(
+            SystemRoutes.all + DataRoutes.all + StreamRoutes.all + DeviceRoutes.all + AdminRoutes.all)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

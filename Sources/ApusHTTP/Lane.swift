@@ -180,6 +180,11 @@ extension LaneState {
         feeds[key]?.deliver(runs)
     }
 
+    /// Hands a message to all of the owner's subscribers, whatever their scopes.
+    func broadcast(_ bytes: ByteBuffer, to key: FeedKey) {
+        feeds[key]?.broadcast(bytes)
+    }
+
     func apply(_ revocation: Revocation) {
         for subscriber in Array(subscribers.values) where revocation.revokes(subscriber.principal) {
             subscriber.close(.unauthenticated)

@@ -2,10 +2,12 @@ import ApusCore
 import ApusProtocol
 import NIOHTTP1
 
-/// What a URL says of the stream it opens: `?collection&key&prefix&since&epoch`.
+/// What a URL says of the stream it opens: `?collection&key&prefix&since&epoch&device_id`.
 struct StreamOpening: Sendable {
     var scope: StreamScope?
     var resume: ResumePoint?
+    /// The device that is online as long as the stream is open.
+    var device: DeviceID?
 
     static let everything = StreamOpening()
 
@@ -17,6 +19,7 @@ struct StreamOpening: Sendable {
             scope = try StreamScope(
                 collection: try Self.name("collection", in: target), key: try Self.name("key", in: target),
                 prefix: try Self.name("prefix", in: target))
+            device = try Self.name("device_id", in: target)
         } catch {
             throw ApusError(.badParameter, error.message)
         }

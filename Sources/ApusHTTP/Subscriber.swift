@@ -25,6 +25,8 @@ final class Subscriber {
     /// Where it writes to; `nil` from the moment when nothing more may be sent.
     private var output: ChannelHandlerContext?
     private var machine: SessionStateMachine
+    private let device: DeviceID?
+    private var isDeviceConnected = false
     /// A page of the storage that is read as soon as the client has taken what was sent.
     private var nextPage: ChangesQuery?
     private var isPumping = false
@@ -42,6 +44,7 @@ final class Subscriber {
         self.principal = principal
         self.context = context
         self.lane = lane
+        device = opening.device
         feedKey = FeedKey(owner: principal.user, wire: wire)
         machine = SessionStateMachine(
             owner: principal.user, epoch: context.service.epoch, scope: opening.scope, resume: opening.resume,
@@ -67,6 +70,9 @@ final class Subscriber {
     /// Nothing may be sent any more.
     func stop() {
         output = nil
+        guard isDeviceConnected, let device else { return }
+        isDeviceConnected = false
+        context.service.deviceDisconnected(device, of: user)
     }
 
     func close(_ code: CloseCode) {
@@ -99,9 +105,17 @@ extension Subscriber {
         perform(machine.stateRead(state, at: context.service.now()))
         if !wasOpen {
             progressedAt = .now()
+            connectDevice()
             connection?.opened()
         }
         pump()
+    }
+
+    /// The device comes after hello, when a revocation would already have found its connection.
+    private func connectDevice() {
+        guard output != nil, let device, !isDeviceConnected else { return }
+        isDeviceConnected = true
+        context.service.deviceConnected(device, of: user)
     }
 
     private func readNextPage() {

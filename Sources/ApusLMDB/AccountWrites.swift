@@ -14,7 +14,12 @@ struct AccountWrites {
 
     func apply(_ batch: CommitBatch) throws(ApusError) {
         for user in batch.users { try user.row.put(.users, at: key().add(user.id.text), in: view) }
-        for id in batch.deletedUsers { try view.remove(.users, at: key().add(id.text)) }
+        for device in batch.devices { try device.row.put(.devices, at: key().add(device.address), in: view) }
+        for address in batch.forgottenDevices { try view.remove(.devices, at: key().add(address)) }
+        for id in batch.deletedUsers {
+            try view.remove(.users, at: key().add(id.text))
+            try removeDevices(of: id)
+        }
         for grant in batch.tokens { try apply(grant) }
         for revocation in batch.revocations { try apply(revocation) }
         for cutoff in batch.cutoffs {
@@ -31,6 +36,15 @@ struct AccountWrites {
             try put(text, at: key().add(note: name))
         }
         if let epoch = batch.epoch { try put(epoch.text, at: key().add(Founding.epochName)) }
+    }
+
+    private func removeDevices(of owner: OwnerID) throws(ApusError) {
+        var addresses: [DeviceAddress] = []
+        try view.scan(.devices, prefix: key().add(devicesOf: owner)) { key, _ in
+            addresses.append(DeviceAddress(key))
+            return true
+        }
+        for address in addresses { try view.remove(.devices, at: key().add(address)) }
     }
 
     private func put(_ text: String, at key: KeyBuffer) throws(ApusError) {

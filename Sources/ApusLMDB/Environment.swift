@@ -14,6 +14,7 @@ final class Environment: Sendable {
     var handle: OpaquePointer { opened.handle }
     var path: String { opened.path }
     var isReadOnly: Bool { opened.isReadOnly }
+    var schemaVersion: Int64 { opened.schemaVersion }
 
     /// What is open, or is just being closed and has no environment any more.
     private static let openOnes = Mutex<[FileIdentity: WeakEnvironment]>([:])
@@ -61,7 +62,8 @@ final class Environment: Sendable {
         return self
     }
 
-    func number(of table: Table) -> MDB_dbi { opened.tables[table.rawValue] }
+    /// `nil` if the file has no such table, as one that is only read may not: it is empty.
+    func number(of table: Table) -> MDB_dbi? { opened.tables[table.rawValue] }
 
     func begin(isReadOnly: Bool) throws(ApusError) -> OpaquePointer {
         var begun: OpaquePointer?

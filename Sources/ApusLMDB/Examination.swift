@@ -110,6 +110,8 @@ private struct Search {
         }
         var user: OwnerID?
         while let last = try reader.users(after: user, limit: 100).last { user = last.id }
+        var device: DeviceAddress?
+        while let last = try reader.devices(after: device, limit: 100).last { device = last.address }
         var number = Int64.min
         while let last = try reader.tokens(afterNumber: number, limit: 100).last { number = last.number }
         var place: AuditPlace?

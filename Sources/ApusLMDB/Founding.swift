@@ -11,7 +11,8 @@ struct Founding {
     let environment: OpaquePointer
     let isReadOnly: Bool
 
-    func found(makeEpoch: () -> String) throws(ApusError) {
+    /// - Returns: the schema version of the file from now on: only one that is just read keeps that of before.
+    func found(makeEpoch: () -> String) throws(ApusError) -> Int64 {
         try transaction { transaction throws(ApusError) in
             var main: MDB_dbi = 0
             var status = MDB_stat()
@@ -19,17 +20,26 @@ struct Founding {
             try check(mdb_stat(transaction, main, &status))
             if status.ms_entries == 0, !isReadOnly {
                 try found(transaction, epoch: makeEpoch())
-            } else {
-                try checkSchema(transaction)
+                return Schema.version
             }
+            let version = try schemaVersion(transaction)
+            guard version < Schema.version, !isReadOnly else { return version }
+            try upgrade(transaction)
+            return Schema.version
         }
     }
 
     /// Opens the tables, and makes those that are not there unless the file is only to be read.
-    func openTables() throws(ApusError) -> [MDB_dbi] {
+    ///
+    /// - Returns: `nil` for the one that a file of the version before has not.
+    func openTables(version: Int64) throws(ApusError) -> [MDB_dbi?] {
         try transaction { transaction throws(ApusError) in
-            var tables: [MDB_dbi] = []
+            var tables: [MDB_dbi?] = []
             for table in Table.allCases {
+                guard table != .devices || version > Schema.versionWithoutDevices else {
+                    tables.append(nil)
+                    continue
+                }
                 var number: MDB_dbi = 0
                 try check(mdb_dbi_open(transaction, table.name, isReadOnly ? 0 : UInt32(MDB_CREATE), &number))
                 tables.append(number)
@@ -62,7 +72,15 @@ struct Founding {
         try put(epoch, at: Self.epochName, meta, transaction)
     }
 
-    private func checkSchema(_ transaction: OpaquePointer) throws(ApusError) {
+    /// Makes a file of the version before into one of this.
+    private func upgrade(_ transaction: OpaquePointer) throws(ApusError) {
+        var (meta, devices): (MDB_dbi, MDB_dbi) = (0, 0)
+        try check(mdb_dbi_open(transaction, Table.devices.name, UInt32(MDB_CREATE), &devices))
+        try check(mdb_dbi_open(transaction, Table.meta.name, 0, &meta))
+        try put(Schema.mark + "\(Schema.version)", at: Self.schemaName, meta, transaction)
+    }
+
+    private func schemaVersion(_ transaction: OpaquePointer) throws(ApusError) -> Int64 {
         var meta: MDB_dbi = 0
         guard mdb_dbi_open(transaction, Table.meta.name, 0, &meta) == MDB_SUCCESS,
             let schema = text(at: Self.schemaName, meta, transaction), schema.hasPrefix(Schema.mark)
@@ -74,7 +92,10 @@ struct Founding {
                 "it was written by a newer Apus (schema version \(schema.dropFirst(Schema.mark.count)); this one knows "
                     + "\(Schema.version))")
         }
-        guard version == Schema.version else { throw .refusal(path, "its schema version \(version) is unknown") }
+        guard version >= Schema.versionWithoutDevices else {
+            throw .refusal(path, "its schema version \(version) is unknown")
+        }
+        return version
     }
 
     private func put(

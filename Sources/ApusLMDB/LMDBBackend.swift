@@ -36,7 +36,8 @@ public final class LMDBBackend: StorageBackend {
         if access != .reading { environment.forgetDeadReaders() }
         let epoch = try LMDBReader(environment).epoch()
         description = StorageDescription(
-            name: "lmdb", path: path, durability: durability, schemaVersion: Int(Schema.version), epoch: epoch)
+            name: "lmdb", path: path, durability: durability, schemaVersion: Int(environment.schemaVersion),
+            epoch: epoch)
         state = Mutex(State(lock: lock))
         self.access = access
     }

@@ -9,8 +9,9 @@ struct OpenedFile: @unchecked Sendable {
     let path: String
     let identity: FileIdentity
     let isReadOnly: Bool
-    /// By the raw value of ``Table``.
-    let tables: [MDB_dbi]
+    let schemaVersion: Int64
+    /// By the raw value of ``Table``; `nil` for one that the file has not.
+    let tables: [MDB_dbi?]
 
     /// - Throws: a refusal that names the path and says what is wrong.
     init(
@@ -24,8 +25,8 @@ struct OpenedFile: @unchecked Sendable {
         guard let opened, let identity = FileIdentity(of: path) else { throw Self.refusal(path, code) }
         do throws(ApusError) {
             let founding = Founding(path: path, environment: opened, isReadOnly: isReadOnly)
-            try founding.found(makeEpoch: makeEpoch)
-            tables = try founding.openTables()
+            schemaVersion = try founding.found(makeEpoch: makeEpoch)
+            tables = try founding.openTables(version: schemaVersion)
         } catch {
             mdb_env_close(opened)
             throw error

@@ -14,6 +14,11 @@ struct RowWriter {
         add(moment.milliseconds)
     }
 
+    mutating func add(_ moment: Timestamp?) {
+        bytes.append(moment == nil ? 0 : 1)
+        if let moment { add(moment) }
+    }
+
     mutating func add(_ text: String) {
         add(length: text.utf8.count)
         bytes.append(contentsOf: text.utf8)
@@ -57,6 +62,10 @@ struct RowReader {
 
     mutating func moment() throws(ApusError) -> Timestamp {
         Timestamp(milliseconds: try number())
+    }
+
+    mutating func optionalMoment() throws(ApusError) -> Timestamp? {
+        try isThere() ? try moment() : nil
     }
 
     mutating func text() throws(ApusError) -> String {

@@ -22,6 +22,8 @@ enum Table: Int, CaseIterable {
     case tombstones
     /// A user's id → the user.
     case users
+    /// An owner's name, a zero byte, a device's id → the device. Version 1 had no such table.
+    case devices
     /// A number that rises with each write → the token.
     case tokens
     /// A token's id → its number.
@@ -50,7 +52,10 @@ enum Table: Int, CaseIterable {
 /// The shape of the file, and the numbers that were chosen for it.
 enum Schema {
     /// Raised whenever a program of before could not read the file any more.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
+
+    /// The oldest that can be opened.
+    static let versionWithoutDevices: Int64 = 1
 
     /// What `schema` in ``Table/meta`` begins with; the version follows.
     static let mark = "apus "

@@ -10,13 +10,13 @@ struct View {
 
     /// The value under `key`; memory of LMDB's.
     func value(in table: Table, at key: KeyBuffer) throws(ApusError) -> UnsafeRawBufferPointer? {
-        guard !key.isTooLong else { return nil }
+        guard !key.isTooLong, let number = environment.number(of: table) else { return nil }
         var (key, value) = (key.value, MDB_val())
         let code: Int32
         if let writing {
             code = mdb_cursor_get(try writing.cursor(table, in: self), &key, &value, MDB_SET)
         } else {
-            code = mdb_get(transaction, environment.number(of: table), &key, &value)
+            code = mdb_get(transaction, number, &key, &value)
         }
         if code == MDB_NOTFOUND { return nil }
         guard code == MDB_SUCCESS else { throw Environment.failure(code) }
@@ -31,6 +31,7 @@ struct View {
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(ApusError) -> Bool
     ) throws(ApusError) {
         if let key, key.isTooLong { return }
+        guard environment.number(of: table) != nil else { return }
         let cursor = try cursor(table)
         defer { mdb_cursor_close(cursor) }
         var (found, value) = (key?.value ?? MDB_val(), MDB_val())
@@ -59,6 +60,7 @@ struct View {
         _ visit: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(ApusError) -> Bool
     ) throws(ApusError) {
         if let key, key.isTooLong { return }
+        guard environment.number(of: table) != nil else { return }
         let cursor = try cursor(table)
         defer { mdb_cursor_close(cursor) }
         var (found, value) = (key?.value ?? MDB_val(), MDB_val())
@@ -70,15 +72,19 @@ struct View {
     }
 
     func count(_ table: Table) throws(ApusError) -> Int {
+        guard let number = environment.number(of: table) else { return 0 }
         var status = MDB_stat()
-        let code = mdb_stat(transaction, environment.number(of: table), &status)
+        let code = mdb_stat(transaction, number, &status)
         guard code == MDB_SUCCESS else { throw Environment.failure(code) }
         return status.ms_entries
     }
 
     fileprivate func cursor(_ table: Table) throws(ApusError) -> OpaquePointer {
+        guard let number = environment.number(of: table) else {
+            preconditionFailure("a table that is not there has no rows to go to")
+        }
         var opened: OpaquePointer?
-        let code = mdb_cursor_open(transaction, environment.number(of: table), &opened)
+        let code = mdb_cursor_open(transaction, number, &opened)
         guard code == MDB_SUCCESS, let opened else { throw Environment.failure(code) }
         return opened
     }

@@ -5,6 +5,7 @@ internal import NIOCore
 struct MemoryState: Sendable {
     private(set) var owners: [OwnerID: MemoryOwner] = [:]
     private(set) var users: [OwnerID: User] = [:]
+    private(set) var devices: [OwnerID: [DeviceID: Device]] = [:]
     /// In the order they came.
     private(set) var tokens: [NumberedToken] = []
     private(set) var revocations: [ExactText: TokenRevocation] = [:]
@@ -38,7 +39,12 @@ struct MemoryState: Sendable {
         for purge in batch.purges { forget(purge) }
         for (owner, state) in batch.owners { owners[owner, default: MemoryOwner()].state = state }
         for user in batch.users { users[user.id] = user }
-        for id in batch.deletedUsers { users[id] = nil }
+        for device in batch.devices { devices[device.owner, default: [:]][device.id] = device }
+        for address in batch.forgottenDevices { devices[address.owner]?[address.id] = nil }
+        for id in batch.deletedUsers {
+            users[id] = nil
+            devices[id] = nil
+        }
         for grant in batch.tokens {
             tokens.removeAll { ExactText(stored: $0.token.id) == ExactText(stored: grant.id) }
             tokens.append(NumberedToken(number: nextNumber(), token: grant))

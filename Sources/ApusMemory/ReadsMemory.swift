@@ -76,6 +76,26 @@ extension ReadsMemory {
         }
     }
 
+    func device(_ address: DeviceAddress) -> Device? {
+        read { $0.devices[address.owner]?[address.id] }
+    }
+
+    func devices(of owner: OwnerID, after: DeviceID?, limit: Int) -> [Device] {
+        read { state in
+            let following = (state.devices[owner] ?? [:]).values.filter { device in after.map { $0 < device.id } ?? true
+            }
+            return Array(following.sorted { $0.id < $1.id }.prefix(limit))
+        }
+    }
+
+    func devices(after: DeviceAddress?, limit: Int) -> [Device] {
+        read { state in
+            let all = state.devices.values.flatMap { $0.values }
+            let following = all.filter { device in after.map { $0 < device.address } ?? true }
+            return Array(following.sorted { $0.address < $1.address }.prefix(limit))
+        }
+    }
+
     func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) -> [TokenGrant] {
         read { state in
             // Reversed first, as sorting keeps the order of equals: the later one is the newer.

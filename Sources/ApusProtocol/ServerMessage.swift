@@ -5,6 +5,7 @@ public import NIOCore
 public enum ServerMessage: Sendable {
     case hello(Hello)
     case event(Change)
+    case presence(PresenceChange)
     /// Everything up to here has been sent; live events follow. `id` is that of the subscription it belongs to.
     case current(SequenceNumber, id: JSONText?)
     /// The position asked for cannot be served; a snapshot follows.
@@ -61,6 +62,7 @@ extension ServerMessage {
         switch self {
         case .hello: "hello"
         case .event(let change): change.record.isTombstone ? "data.deleted" : "data.updated"
+        case .presence(let change): change.isOnline ? "presence.online" : "presence.offline"
         case .current: "current"
         case .reset: "reset"
         case .expiring: "auth.expiring"
@@ -75,7 +77,7 @@ extension ServerMessage {
         case .hello(let hello): hello.isCurrent ? hello.sequence : nil
         case .event(let change): change.record.sequence
         case .current(let sequence, _): sequence
-        case .reset, .expiring, .acknowledged, .error: nil
+        case .presence, .reset, .expiring, .acknowledged, .error: nil
         }
     }
 }
@@ -88,6 +90,7 @@ extension ByteBuffer {
         switch message {
         case .hello(let hello): write(hello)
         case .event(let change): write(change)
+        case .presence(let change): write(change)
         case .current(let sequence, let id):
             writeID(id)
             writeSequence(sequence)
@@ -135,6 +138,16 @@ extension ByteBuffer {
         writeStaticString(",\"deleted_at\":")
         writeTime(record.deletedAt)
         writeSequence(record.sequence)
+        writeStaticString("}")
+    }
+
+    private mutating func write(_ change: PresenceChange) {
+        writeStaticString(",\"data\":{\"user_id\":")
+        writeJSON(change.owner.text)
+        writeStaticString(",\"device_id\":")
+        writeJSON(change.device.text)
+        writeStaticString(",\"at\":")
+        writeTime(change.at)
         writeStaticString("}")
     }
 

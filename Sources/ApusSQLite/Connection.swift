@@ -45,6 +45,8 @@ final class Connection {
 
     /// Sets the connection up for `role`; reads and, for the writer, may write the file's header.
     func configure(as role: Role) throws(ApusError) {
+        // Before there is anything temporary, which this would drop.
+        try execute("PRAGMA temp_store = MEMORY")
         switch role {
         case .writer(let durability):
             try execute("PRAGMA page_size = \(Schema.pageBytes)")
@@ -57,9 +59,12 @@ final class Connection {
             try execute("PRAGMA journal_size_limit = \(Schema.logBytesMax)")
             watchLog()
         case .reader:
+            // A database that is only read is not changed to the newest version: this connection alone sees the table.
+            if try number("PRAGMA user_version") == Schema.versionWithoutDevices {
+                try execute(Schema.deviceTable(isTemporary: true))
+            }
             try execute("PRAGMA query_only = ON")
         }
-        try execute("PRAGMA temp_store = MEMORY")
         try execute("PRAGMA trusted_schema = OFF")
     }
 

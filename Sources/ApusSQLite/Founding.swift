@@ -10,24 +10,23 @@ struct Founding {
     func epoch(_ durability: Durability, makeEpoch: () -> String) throws(ApusError) -> Epoch {
         do throws(ApusError) {
             let isNew = try isEmpty()
-            if !isNew { try checkSchema() }
+            let version = isNew ? Schema.version : try schemaVersion()
             try checkAccess()
             try connection.configure(as: .writer(durability))
-            if isNew { try found(epoch: makeEpoch()) }
-            // A statement that cannot be prepared is a table that is not as it should be.
-            for query in Query.allCases { _ = try connection.prepared(query) }
+            if isNew { try found(epoch: makeEpoch()) } else if version < Schema.version { try upgrade() }
+            try checkTables()
             return Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'"))
         } catch {
             throw error.cause == nil ? error : explained(error)
         }
     }
 
-    /// The epoch of a database that is only read.
-    func epochFound() throws(ApusError) -> Epoch {
+    /// The epoch and the schema version of a database that is only read.
+    func found() throws(ApusError) -> (epoch: Epoch, version: Int64) {
         do throws(ApusError) {
             try connection.configure(as: .reader)
-            try checkSchema()
-            return Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'"))
+            let version = try schemaVersion()
+            return (Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'")), version)
         } catch {
             throw error.cause == nil ? error : explained(error)
         }
@@ -39,7 +38,7 @@ struct Founding {
         return identity == (0, 0) && tables == 0
     }
 
-    private func checkSchema() throws(ApusError) {
+    private func schemaVersion() throws(ApusError) -> Int64 {
         guard try connection.number("PRAGMA application_id") == Schema.applicationID else {
             throw .refusal(path, "it is a SQLite database of another program")
         }
@@ -49,9 +48,15 @@ struct Founding {
                 path,
                 "it was written by a newer Apus (schema version \(version); this one knows \(Schema.version))")
         }
-        guard version == Schema.version else {
+        guard version >= Schema.versionWithoutDevices else {
             throw .refusal(path, "its schema version \(version) is unknown")
         }
+        return version
+    }
+
+    /// A statement that cannot be prepared is a table that is not as it should be.
+    private func checkTables() throws(ApusError) {
+        for query in Query.allCases { _ = try connection.prepared(query) }
     }
 
     private func checkAccess() throws(ApusError) {
@@ -59,15 +64,30 @@ struct Founding {
     }
 
     private func found(epoch: String) throws(ApusError) {
-        do throws(ApusError) {
-            try connection.run(.beginWriting)
+        try transaction { () throws(ApusError) in
             try connection.execute(Schema.tables)
             try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
-            try connection.execute("PRAGMA user_version = \(Schema.version)")
             let statement = try Statement("INSERT INTO meta (name, value) VALUES ('epoch', ?1)", on: connection)
             statement.bind(epoch, at: 1)
             try statement.run()
             statement.finish()
+        }
+    }
+
+    /// Makes a database of the version before into one of this.
+    private func upgrade() throws(ApusError) {
+        try transaction { () throws(ApusError) in
+            try connection.execute(Schema.deviceTable(isTemporary: false))
+            try checkTables()
+        }
+    }
+
+    /// Commits what `body` does together with the version.
+    private func transaction(_ body: () throws(ApusError) -> Void) throws(ApusError) {
+        do throws(ApusError) {
+            try connection.run(.beginWriting)
+            try body()
+            try connection.execute("PRAGMA user_version = \(Schema.version)")
             try connection.run(.commit)
         } catch {
             connection.rollBack()

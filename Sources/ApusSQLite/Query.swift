@@ -9,6 +9,7 @@ enum Query: Int, CaseIterable {
     case newestChange, firstChangeFrom, collections, usage
     case insertRecord, updateRecord, deleteRecord, expiredRecords, oldTombstones
     case userByID, usersAfter, upsertUser, deleteUser
+    case deviceByID, devicesOfOwner, devicesAfter, upsertDevice, deleteDevice, deleteDevicesOfOwner
     case tokensOfUser, tokenByID, tokensAfter, upsertToken
     case revocations, upsertRevocation, cutoffs, upsertCutoff
     case answerByKey, answersAfter, upsertAnswer
@@ -21,6 +22,7 @@ enum Query: Int, CaseIterable {
         r.id, r.scope, r.key, r.seq, r.committed_at, r.updated_at, r.deleted_at, r.expires_at, r.value
         """
     private static let audit = "at, actor, ip, request_id, action, target, outcome, detail"
+    private static let device = "owner, id, name, platform, registered_at, last_seen_at"
     private static let token = "id, user, issued_at, expires_at, generation, claims"
 
     var text: String {
@@ -39,6 +41,8 @@ enum Query: Int, CaseIterable {
             .upsertToken, .revocations,
             .upsertRevocation, .cutoffs, .upsertCutoff:
             accountText
+        case .deviceByID, .devicesOfOwner, .devicesAfter, .upsertDevice, .deleteDevice, .deleteDevicesOfOwner:
+            deviceText
         case .answerByKey, .answersAfter, .upsertAnswer, .newestAudit, .auditAfter, .insertAudit, .forgetAnswers,
             .forgetAudit, .forgetTokens,
             .forgetRevocations:
@@ -160,6 +164,19 @@ enum Query: Int, CaseIterable {
         case .upsertRevocation: "INSERT OR REPLACE INTO revocations (token, keep_until) VALUES (?1, ?2)"
         case .cutoffs: "SELECT user, generation, issued_through FROM cutoffs ORDER BY user"
         default: "INSERT OR REPLACE INTO cutoffs (user, generation, issued_through) VALUES (?1, ?2, ?3)"
+        }
+    }
+
+    private var deviceText: String {
+        switch self {
+        case .deviceByID: "SELECT \(Self.device) FROM devices WHERE owner = ?1 AND id = ?2"
+        case .devicesOfOwner:
+            "SELECT \(Self.device) FROM devices WHERE owner = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+        case .devicesAfter:
+            "SELECT \(Self.device) FROM devices WHERE (owner, id) > (?1, ?2) ORDER BY owner, id LIMIT ?3"
+        case .upsertDevice: "INSERT OR REPLACE INTO devices (\(Self.device)) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+        case .deleteDevice: "DELETE FROM devices WHERE owner = ?1 AND id = ?2"
+        default: "DELETE FROM devices WHERE owner = ?1"
         }
     }
 

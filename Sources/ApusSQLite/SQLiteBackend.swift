@@ -32,11 +32,12 @@ public final class SQLiteBackend: StorageBackend {
         let role = access == .reading ? Connection.Role.reader : .writer(durability)
         let connection = try Connection(path: path, role: role)
         let founding = Founding(path: path, connection: connection)
-        let epoch =
-            access == .reading ? try founding.epochFound() : try founding.epoch(durability, makeEpoch: makeEpoch)
+        let (epoch, version) =
+            access == .reading
+            ? try founding.found() : (try founding.epoch(durability, makeEpoch: makeEpoch), Schema.version)
         connection.close()
         description = StorageDescription(
-            name: "sqlite", path: path, durability: durability, schemaVersion: Int(Schema.version), epoch: epoch)
+            name: "sqlite", path: path, durability: durability, schemaVersion: Int(version), epoch: epoch)
         state = Mutex(State(lock: lock))
         self.access = access
     }

@@ -19,6 +19,35 @@ extension SQLiteReader {
         return users
     }
 
+    func device(_ address: DeviceAddress) throws(ApusError) -> Device? {
+        let statement = try connection.prepared(.deviceByID)
+        defer { statement.finish() }
+        statement.bind(address.owner.text, at: 1)
+        statement.bind(address.id.text, at: 2)
+        return try statement.step() ? device(in: statement) : nil
+    }
+
+    func devices(of owner: OwnerID, after: DeviceID?, limit: Int) throws(ApusError) -> [Device] {
+        try devices(.devicesOfOwner, owner.text, after?.text, limit: limit)
+    }
+
+    func devices(after: DeviceAddress?, limit: Int) throws(ApusError) -> [Device] {
+        try devices(.devicesAfter, after?.owner.text, after?.id.text, limit: limit)
+    }
+
+    private func devices(
+        _ query: Query, _ owner: String?, _ after: String?, limit: Int
+    ) throws(ApusError) -> [Device] {
+        let statement = try connection.prepared(query)
+        defer { statement.finish() }
+        statement.bind(owner ?? "", at: 1)
+        statement.bind(after ?? "", at: 2)
+        statement.bind(Int64(limit), at: 3)
+        var devices: [Device] = []
+        while try statement.step() { devices.append(device(in: statement)) }
+        return devices
+    }
+
     func tokens(user: OwnerID, expiringAfter moment: Timestamp, limit: Int) throws(ApusError) -> [TokenGrant] {
         let statement = try connection.prepared(.tokensOfUser)
         defer { statement.finish() }
@@ -142,6 +171,12 @@ extension SQLiteReader {
 
     private func user(in row: Statement) -> User {
         User(id: OwnerID(stored: row.text(0)), displayName: row.optionalText(1), createdAt: row.moment(2))
+    }
+
+    private func device(in row: Statement) -> Device {
+        Device(
+            owner: OwnerID(stored: row.text(0)), id: DeviceID(stored: row.text(1)), name: row.optionalText(2),
+            platform: row.optionalText(3), registeredAt: row.moment(4), lastSeenAt: row.optionalMoment(5))
     }
 
     private func grant(in row: Statement) -> TokenGrant {

@@ -95,7 +95,11 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
                 $0.bind(user.createdAt, at: 3)
             }
         }
-        for id in batch.deletedUsers { try run(.deleteUser) { $0.bind(id.text, at: 1) } }
+        try applyDevices(of: batch)
+        for id in batch.deletedUsers {
+            try run(.deleteUser) { $0.bind(id.text, at: 1) }
+            try run(.deleteDevicesOfOwner) { $0.bind(id.text, at: 1) }
+        }
         for grant in batch.tokens { try apply(grant) }
         for revocation in batch.revocations {
             try run(.upsertRevocation) {
@@ -108,6 +112,25 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
                 $0.bind(cutoff.user.text, at: 1)
                 $0.bind(cutoff.generation, at: 2)
                 $0.bind(cutoff.issuedThrough, at: 3)
+            }
+        }
+    }
+
+    private func applyDevices(of batch: CommitBatch) throws(ApusError) {
+        for device in batch.devices {
+            try run(.upsertDevice) {
+                $0.bind(device.owner.text, at: 1)
+                $0.bind(device.id.text, at: 2)
+                $0.bind(device.name, at: 3)
+                $0.bind(device.platform, at: 4)
+                $0.bind(device.registeredAt, at: 5)
+                $0.bind(device.lastSeenAt, at: 6)
+            }
+        }
+        for address in batch.forgottenDevices {
+            try run(.deleteDevice) {
+                $0.bind(address.owner.text, at: 1)
+                $0.bind(address.id.text, at: 2)
             }
         }
     }

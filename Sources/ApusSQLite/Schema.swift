@@ -1,7 +1,10 @@
 /// The shape of the file, and the numbers that were chosen for it.
 enum Schema {
     /// Raised whenever a program of before could not read the file any more.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
+
+    /// The oldest that can be opened.
+    static let versionWithoutDevices: Int64 = 1
 
     /// "Apus" in ASCII: tells our files from those of other programs (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int64 = 0x4170_7573
@@ -120,5 +123,20 @@ enum Schema {
             PRIMARY KEY (at, number)
         ) STRICT, WITHOUT ROWID;
 
+        """ + deviceTable(isTemporary: false)
+
+    /// The one table that version 1 had not.
+    static func deviceTable(isTemporary: Bool) -> String {
         """
+        CREATE \(isTemporary ? "TEMP " : "")TABLE devices (
+            owner TEXT NOT NULL,
+            id TEXT NOT NULL,
+            name TEXT,
+            platform TEXT,
+            registered_at INTEGER NOT NULL,
+            last_seen_at INTEGER,
+            PRIMARY KEY (owner, id)
+        ) STRICT, WITHOUT ROWID;
+        """
+    }
 }

@@ -49,6 +49,12 @@ struct RandomQuestion {
         try same("user", first, second) { try $0.user(owner) }
         try same("users", first, second) { try $0.users(after: nil, limit: 1000) }
         try same("users after", first, second) { try $0.users(after: owner, limit: limit) }
+        let device = try DeviceAddress(owner: owner, id: DeviceID(name))
+        try same("device", first, second) { try $0.device(device) }
+        try same("devices", first, second) { try $0.devices(of: owner, after: nil, limit: 1000) }
+        try same("devices after", first, second) { try $0.devices(of: owner, after: device.id, limit: limit) }
+        try same("all devices", first, second) { try $0.devices(after: nil, limit: 1000) }
+        try same("all devices after", first, second) { try $0.devices(after: device, limit: limit) }
         try same("tokens", first, second) { try $0.tokens(user: owner, expiringAfter: moment, limit: limit) }
         try same("token", first, second) { try $0.token(id: "\(name)\(moment.milliseconds)") }
         try same("revocations", first, second) { Set(try $0.revocations().map { Array("\($0)".utf8) }) }

@@ -115,7 +115,8 @@ struct RandomOperation {
         let user = try OwnerID(choices.one(of: RandomChoices.owners))
         let later = moment.advanced(byMilliseconds: Int64(choices.number(in: 0...40)))
         let name = choices.one(of: RandomChoices.keys)
-        switch choices.number(in: 0...6) {
+        let device = DeviceAddress(owner: user, id: try DeviceID(name))
+        switch choices.number(in: 0...9) {
         case 0: rest.users = [User(id: user, displayName: choices.isOne(outOf: 2) ? name : nil, createdAt: moment)]
         case 1: rest.deletedUsers = [user]
         case 2:
@@ -137,6 +138,13 @@ struct RandomOperation {
             rest.forgetting = Retention(
                 answersStoredBefore: moment.advanced(byMilliseconds: -60),
                 auditBefore: moment.advanced(byMilliseconds: -80), tokensEndedBefore: moment)
+        case 6, 7:
+            rest.devices = [
+                Device(
+                    owner: user, id: device.id, name: choices.isOne(outOf: 2) ? name : nil, platform: nil,
+                    registeredAt: moment, lastSeenAt: choices.isOne(outOf: 2) ? later : nil)
+            ]
+        case 8: rest.forgottenDevices = [device]
         default: break
         }
         for _ in 0..<choices.number(in: 0...2) {
@@ -178,6 +186,8 @@ struct RandomOperation {
         }
         batch.users = rest.users
         batch.deletedUsers = rest.deletedUsers
+        batch.devices = rest.devices
+        batch.forgottenDevices = rest.forgottenDevices
         batch.tokens = rest.tokens
         batch.revocations = rest.revocations
         batch.cutoffs = rest.cutoffs

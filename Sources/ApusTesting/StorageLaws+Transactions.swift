@@ -172,6 +172,7 @@ extension StorageLaws {
         try stage.write(Draft("k", owner: "u2"))
         try expectEqual(stage.reader.record(at: Draft("k").address), record, "the record")
         try expectEqual(stage.reader.user(OwnerID("u1")), full.users.first, "the user")
+        try expectEqual(stage.reader.devices(after: nil, limit: 9), full.devices, "the devices")
         try expectEqual(stage.reader.cutoffs(), full.cutoffs, "the cutoffs")
         try expectEqual(stage.reader.revocations(), full.revocations, "the revocations")
         try expectEqual(stage.reader.storedAnswer(owner: OwnerID("u1"), key: "key"), full.answers.first, "the answer")
@@ -246,6 +247,7 @@ extension CommitBatch {
         let (owner, moment) = (try OwnerID(owner), Timestamp(milliseconds: 5000))
         var batch = CommitBatch()
         batch.users = [User(id: owner, displayName: "Name", createdAt: moment)]
+        batch.devices = [Device(owner: owner, id: try DeviceID("d"), name: "Name", registeredAt: moment)]
         batch.tokens = [
             TokenGrant(user: owner, id: "jti", issuedAt: moment, expiresAt: moment, generation: 1, claims: nil)
         ]

@@ -49,7 +49,7 @@ public struct Checkup: Sendable {
                 case .record(let record):
                     let found = try reader.record(at: record.address)
                     owner?.examination.take(record, found: found, findings: &report.findings)
-                case .answer, .user, .token, .revocation, .cutoff, .audit:
+                case .answer, .user, .device, .token, .revocation, .cutoff, .audit:
                     try examine(row, reader, &report.findings)
                 }
             }
@@ -79,6 +79,7 @@ public struct Checkup: Sendable {
             let name = Findings.quoted(user.id.text)
             if let complaint = OwnerID.complaint(about: user.id.text) { findings.add("user \(name): \(complaint)") }
             findings.expect(try reader.user(user.id) == user, "user \(name): by the id another one is found, or none")
+        case .device(let device): try examine(device, reader, &findings)
         case .token(let token): try examine(token, reader, &findings)
         case .revocation(let revocation):
             findings.expect(!revocation.tokenID.isEmpty, "a revocation names no token")
@@ -89,6 +90,17 @@ public struct Checkup: Sendable {
             }
             findings.expect(cutoff.generation >= 0, "revocation of user \(name): its generation is below 0")
         }
+    }
+
+    private func examine(
+        _ device: Device, _ reader: any StorageReader, _ findings: inout Findings
+    ) throws(ApusError) {
+        let name = "device \(Findings.quoted(device.owner.text))/\(Findings.quoted(device.id.text))"
+        for complaint in [OwnerID.complaint(about: device.owner.text), DeviceID.complaint(about: device.id.text)] {
+            if let complaint { findings.add("\(name): \(complaint)") }
+        }
+        let found = try reader.device(device.address)
+        findings.expect(found == device, "\(name): by its id another one is found, or none")
     }
 
     private func examine(

@@ -21,6 +21,7 @@ struct CopyBatch {
             batch.records.append(CommitBatch.RecordWrite(record: record, replacing: nil))
         case .answer(let answer): batch.answers.append(answer)
         case .user(let user): batch.users.append(user)
+        case .device(let device): batch.devices.append(device)
         case .token(let token): batch.tokens.append(token)
         case .revocation(let revocation): batch.revocations.append(revocation)
         case .cutoff(let cutoff): batch.cutoffs.append(cutoff)

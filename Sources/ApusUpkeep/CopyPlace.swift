@@ -6,6 +6,7 @@ enum CopyPlace: Hashable, Sendable {
     case records(OwnerID, after: SequenceNumber)
     case answers(OwnerID, after: String?)
     case users(after: OwnerID?)
+    case devices(after: DeviceAddress?)
     /// Numbers and places are the source's own.
     case tokens(after: Int64)
     case revocations
@@ -25,6 +26,8 @@ enum CopyPlace: Hashable, Sendable {
         case .answers(let owner, let key?): "answers\t\(owner)\t\(key)"
         case .users(nil): "users"
         case .users(let id?): "users\t\(id)"
+        case .devices(nil): "devices"
+        case .devices(let device?): "devices\t\(device.owner)\t\(device.id)"
         case .tokens(let after): "tokens\t\(after)"
         case .revocations: "revocations"
         case .cutoffs: "cutoffs"
@@ -47,6 +50,9 @@ enum CopyPlace: Hashable, Sendable {
         case ("answers", 3): self = .answers(OwnerID(stored: words[1]), after: words[2])
         case ("users", 1): self = .users(after: nil)
         case ("users", 2): self = .users(after: OwnerID(stored: words[1]))
+        case ("devices", 1): self = .devices(after: nil)
+        case ("devices", 3):
+            self = .devices(after: DeviceAddress(owner: OwnerID(stored: words[1]), id: DeviceID(stored: words[2])))
         case ("tokens", 2):
             guard let after = Int64(words[1]) else { return nil }
             self = .tokens(after: after)

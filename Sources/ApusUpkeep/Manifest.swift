@@ -69,7 +69,7 @@ public struct Manifest: Hashable, Sendable {
         epoch = try members.text("epoch")
         createdAt = try members.text("created_at")
         counts = RowCounts()
-        for kind in RowKind.allCases { counts[kind] = try members.number("counts/\(kind.rawValue)") }
+        for kind in RowKind.allCases { counts[kind] = try members.count(of: kind) }
         checksum = Checksum(bytes: try members.number("bytes"), sha256: try members.text("sha256"))
     }
 
@@ -107,6 +107,12 @@ private struct JSONMembers {
     func number(_ name: String) throws(ApusError) -> Int {
         guard let number = numbers[name] else { throw ApusError(.malformedJSON, "\(name) is missing") }
         return number
+    }
+
+    /// A backup that was made before there were devices does not count them.
+    func count(of kind: RowKind) throws(ApusError) -> Int {
+        let name = "counts/\(kind.rawValue)"
+        return kind == .devices ? numbers[name] ?? 0 : try number(name)
     }
 
     private mutating func object(

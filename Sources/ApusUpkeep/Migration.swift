@@ -120,6 +120,7 @@ public struct Migration: Sendable {
         try telling(of: target.path, "read") { () throws(ApusError) in
             var isEmpty = try reader.owners(after: nil, limit: 1).isEmpty
             isEmpty = try reader.users(after: nil, limit: 1).isEmpty && isEmpty
+            isEmpty = try reader.devices(after: nil, limit: 1).isEmpty && isEmpty
             isEmpty = try reader.tokens(afterNumber: .min, limit: 1).isEmpty && isEmpty
             isEmpty = try reader.revocations().isEmpty && isEmpty
             isEmpty = try reader.cutoffs().isEmpty && isEmpty

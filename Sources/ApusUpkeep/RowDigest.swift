@@ -5,9 +5,10 @@ import NIOCore
 /// A digest of any number of rows that does not depend on their order: the SHA-256 of each row, summed up.
 ///
 /// The four 64-bit words of the hashes, big-endian, are each added modulo 2^64. A row is hashed in this encoding: its
-/// kind as one byte (owner 1, record 2, answer 3, user 4, token 5, revocation 6, cutoff 7, audit entry 8), then its
-/// fields in the order below. Whole numbers and times (milliseconds since 1970) take eight bytes, big-endian; texts and
-/// bytes their length in four, big-endian, and themselves; what may be missing is one byte, 0 or 1, and after 1 itself.
+/// kind as one byte (owner 1, record 2, answer 3, user 4, token 5, revocation 6, cutoff 7, audit entry 8, device 9),
+/// then its fields in the order below. Whole numbers and times (milliseconds since 1970) take eight bytes, big-endian;
+/// texts and bytes their length in four, big-endian, and themselves; what may be missing is one byte, 0 or 1, and after
+/// 1 itself.
 ///
 /// - owner: name, `lastSequence`, `lastCommittedAt`, `purgedThrough`
 /// - record: owner, collection, key, value?, `updatedAt`, `deletedAt`?, `expiresAt`?, `sequence`, `committedAt`
@@ -17,6 +18,7 @@ import NIOCore
 /// - revocation: token's id, `keepUntil`
 /// - cutoff: user, generation, `issuedThrough`
 /// - audit entry: `at`, actor, IP address, request's id, action, target, outcome, detail
+/// - device: owner, id, name?, platform?, `registeredAt`, `lastSeenAt`?
 struct RowDigest: Hashable, Sendable {
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
@@ -107,6 +109,13 @@ extension ByteBuffer {
             write(user.id.text)
             writeOptional(user.displayName) { $0.write($1) }
             write(user.createdAt.milliseconds)
+        case .device(let device):
+            writeInteger(UInt8(9))
+            write(device.owner.text, device.id.text)
+            writeOptional(device.name) { $0.write($1) }
+            writeOptional(device.platform) { $0.write($1) }
+            write(device.registeredAt.milliseconds)
+            writeOptional(device.lastSeenAt) { $0.write($1.milliseconds) }
         case .token(let token):
             writeInteger(UInt8(5))
             write(token.id, token.user.text)

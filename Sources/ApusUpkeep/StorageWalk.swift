@@ -3,8 +3,8 @@ import ApusCore
 /// Walks over everything a storage keeps, a page at a time, and can begin where an earlier walk came to.
 ///
 /// First the owners in byte order, each with its state, its records by change number and its answers; then users,
-/// tokens, revocations, cutoffs and the audit log. It holds a page, never more, but for revocations and cutoffs, of
-/// which a server holds all anyway.
+/// devices, tokens, revocations, cutoffs and the audit log. It holds a page, never more, but for revocations and
+/// cutoffs, of which a server holds all anyway.
 struct StorageWalk {
     static let pageRowsMax = 1000
     static let pageBytesMax = 2 << 20
@@ -30,6 +30,7 @@ struct StorageWalk {
         case .records(let owner, let after): try nextRecords(of: owner, after: after)
         case .answers(let owner, let after): try nextAnswers(of: owner, after: after)
         case .users(let after): try nextUsers(after: after)
+        case .devices(let after): try nextDevices(after: after)
         case .tokens(let after): try nextTokens(after: after)
         case .revocations: try allRevocations()
         case .cutoffs: try allCutoffs()
@@ -74,12 +75,23 @@ struct StorageWalk {
     private mutating func nextUsers(after: OwnerID?) throws(ApusError) -> [StoredRow] {
         let users = try reader.users(after: after, limit: Self.pageRowsMax)
         guard let last = users.last else {
-            place = .tokens(after: .min)
+            place = .devices(after: nil)
             return []
         }
         if let after { try expectRise(after < last.id, in: "the users") }
         place = .users(after: last.id)
         return users.map { .user($0) }
+    }
+
+    private mutating func nextDevices(after: DeviceAddress?) throws(ApusError) -> [StoredRow] {
+        let devices = try reader.devices(after: after, limit: Self.pageRowsMax)
+        guard let last = devices.last else {
+            place = .tokens(after: .min)
+            return []
+        }
+        if let after { try expectRise(after < last.address, in: "the devices") }
+        place = .devices(after: last.address)
+        return devices.map { .device($0) }
     }
 
     private mutating func nextTokens(after: Int64) throws(ApusError) -> [StoredRow] {

@@ -7,6 +7,7 @@ enum StoredRow: Hashable, Sendable {
     case record(Record)
     case answer(StoredAnswer)
     case user(User)
+    case device(Device)
     case token(TokenGrant)
     case revocation(TokenRevocation)
     case cutoff(TokenCutoff)
@@ -18,6 +19,7 @@ enum StoredRow: Hashable, Sendable {
         case .record: .records
         case .answer: .answers
         case .user: .users
+        case .device: .devices
         case .token: .tokens
         case .revocation: .revocations
         case .cutoff: .cutoffs
@@ -31,14 +33,14 @@ enum StoredRow: Hashable, Sendable {
         case .record(let record): record.value?.byteCount ?? 0
         case .answer(let answer): answer.body.readableBytes
         case .token(let token): token.claims?.byteCount ?? 0
-        case .owner, .user, .revocation, .cutoff, .audit: 0
+        case .owner, .user, .device, .revocation, .cutoff, .audit: 0
         }
     }
 }
 
 /// The kinds of rows, in the order in which they are walked over.
 public enum RowKind: String, CaseIterable, Sendable {
-    case owners, records, answers, users, tokens, revocations, cutoffs, audit
+    case owners, records, answers, users, devices, tokens, revocations, cutoffs, audit
 
     fileprivate var index: Int {
         switch self {
@@ -46,10 +48,11 @@ public enum RowKind: String, CaseIterable, Sendable {
         case .records: 1
         case .answers: 2
         case .users: 3
-        case .tokens: 4
-        case .revocations: 5
-        case .cutoffs: 6
-        case .audit: 7
+        case .devices: 4
+        case .tokens: 5
+        case .revocations: 6
+        case .cutoffs: 7
+        case .audit: 8
         }
     }
 }

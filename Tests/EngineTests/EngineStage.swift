@@ -95,6 +95,13 @@ final class EngineStage {
         return sweeper
     }
 
+    func presenceWatch() throws -> PresenceWatch {
+        guard let watch = engine.services.lazy.compactMap({ $0 as? PresenceWatch }).first else {
+            throw ApusError(.notFound, "the engine watches no presence")
+        }
+        return watch
+    }
+
     /// What the storage holds, tombstones and all.
     func reader() throws -> any StorageReader { try backend.openReader() }
 
@@ -142,6 +149,7 @@ final class Log<Entry: Sendable>: Sendable {
 /// Sees what every subscriber would.
 final class Witness: FeedObserver {
     private let seen: Mutex<(commits: [[Change]], revocations: [Revocation])> = Mutex(([], []))
+    private let comings: Mutex<[PresenceChange]> = Mutex([])
 
     func publish(_ changes: [Change]) {
         seen.withLock { $0.commits.append(changes) }
@@ -149,6 +157,15 @@ final class Witness: FeedObserver {
 
     func revoked(_ revocation: Revocation) {
         seen.withLock { $0.revocations.append(revocation) }
+    }
+
+    func presenceChanged(_ change: PresenceChange) {
+        comings.withLock { $0.append(change) }
+    }
+
+    /// `device on` and `device off`, in the order told.
+    var presence: [String] {
+        comings.withLock { changes in changes.map { "\($0.device) \($0.isOnline ? "on" : "off")" } }
     }
 
     var commits: [[Change]] { seen.withLock { $0.commits } }

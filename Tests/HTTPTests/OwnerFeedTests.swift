@@ -13,6 +13,11 @@ import Testing
         FeedRun(last: SequenceNumber(sequence), bytes: ByteBuffer(string: text))
     }
 
+    private func tell(_ feed: OwnerFeed, _ runs: FeedRun...) {
+        for run in runs { feed.append(run) }
+        feed.pump()
+    }
+
     /// What `subscriber` takes next.
     private func take(_ subscriber: Subscriber, from feed: OwnerFeed) -> String? {
         feed.next(after: &subscriber.cursor).map { String(buffer: $0.bytes) }
@@ -21,8 +26,7 @@ import Testing
     @Test func `a feed that nobody reads keeps nothing`() {
         let feed = OwnerFeed(scopes: [.everything])
         #expect(feed.isEmpty)
-        feed.append(run(1, "abc"))
-        feed.append(run(2, "de"))
+        tell(feed, run(1, "abc"), run(2, "de"))
         #expect(feed.bytesHeld == 0)
         feed.trim()
         #expect(feed.bytesHeld == 0)
@@ -33,15 +37,14 @@ import Testing
         let (quick, slow) = (stage.subscriber(), stage.subscriber())
         feed.join(quick)
         feed.join(slow)
-        feed.append(run(1, "abc"))
-        feed.append(run(2, "de"))
+        tell(feed, run(1, "abc"), run(2, "de"))
         #expect(take(quick, from: feed) == "abc")
         #expect(take(quick, from: feed) == "de")
         #expect(take(quick, from: feed) == nil)
         #expect(take(slow, from: feed) == "abc")
         let late = stage.subscriber()
         feed.join(late)
-        feed.append(run(3, "f"))
+        tell(feed, run(3, "f"))
         #expect(take(late, from: feed) == "f")
         #expect(take(slow, from: feed) == "de")
         #expect(take(slow, from: feed) == "f")
@@ -53,8 +56,7 @@ import Testing
         let (quick, slow) = (stage.subscriber(), stage.subscriber())
         feed.join(quick)
         feed.join(slow)
-        feed.append(run(1, "abc"))
-        feed.append(run(2, "de"))
+        tell(feed, run(1, "abc"), run(2, "de"))
         for _ in 1...2 { _ = take(quick, from: feed) }
         feed.trim()
         #expect(feed.bytesHeld == 5)
@@ -64,7 +66,7 @@ import Testing
         feed.trim()
         #expect(feed.bytesHeld == 2)
         #expect(feed.bytesBehind(slow.cursor) == 2)
-        feed.append(run(3, "fghi"))
+        tell(feed, run(3, "fghi"))
         #expect(feed.bytesHeld == 6)
         #expect(feed.bytesBehind(quick.cursor) == 4)
         #expect(take(slow, from: feed) == "de", "places hold, though runs before them were forgotten")
@@ -91,7 +93,7 @@ import Testing
                 feed.leave(gone, at: gone.cursor)
             case 2, 3:
                 sequence += 1
-                feed.append(run(sequence, "\(sequence)"))
+                tell(feed, run(sequence, "\(sequence)"))
             default:
                 guard let subscriber = subscribers.randomElement(using: &random) else { break }
                 let last = feed.next(after: &subscriber.cursor)?.last
@@ -111,9 +113,9 @@ import Testing
         #expect(!subscriber.isFarBehind)
         feed.join(subscriber)
         subscriber.feed = feed
-        feed.append(run(1, "0123456789"))
+        tell(feed, run(1, "0123456789"))
         #expect(!subscriber.isFarBehind)
-        feed.append(run(2, "x"))
+        tell(feed, run(2, "x"))
         #expect(subscriber.isFarBehind)
         _ = take(subscriber, from: feed)
         #expect(!subscriber.isFarBehind)

@@ -237,7 +237,7 @@ private struct Watcher {
             catchUp?.since = 0
             catchUp?.heard = []
         case .current(let position, let id): current(position.rawValue, id)
-        case .event, .expiring, .acknowledged, .error: require(false, "an unexpected message")
+        case .event, .presence, .expiring, .acknowledged, .error: require(false, "an unexpected message")
         }
     }
 

@@ -73,7 +73,7 @@ import Testing
                 }
             }
         }
-        #expect(try refusal().contains("newer Apus (schema version 7; this one knows 1)"))
+        #expect(try refusal().contains("newer Apus (schema version 7; this one knows 2)"))
     }
 
     @Test(arguments: [StorageAccess.serving, .reading])
@@ -119,14 +119,18 @@ import Testing
             address: long, value: value(round: 1, bytes: 20), updatedAt: Timestamp(milliseconds: 1),
             expiresAt: Timestamp(milliseconds: 9), sequence: SequenceNumber(1),
             committedAt: Timestamp(milliseconds: 1))
+        let device = Device(
+            owner: long.owner, id: try DeviceID(name(128)), name: name(256), registeredAt: Timestamp(milliseconds: 1))
         let revocation = TokenRevocation(tokenID: name(256), keepUntil: Timestamp(milliseconds: 5))
         try writer.transaction { transaction throws(ApusError) in
             var batch = CommitBatch()
             batch.records = [CommitBatch.RecordWrite(record: record, replacing: nil)]
+            batch.devices = [device]
             batch.revocations = [revocation]
             try transaction.apply(batch)
         }
         #expect(try backend.openReader().record(at: long) == record)
+        #expect(try writer.devices(after: nil, limit: 9) == [device])
         #expect(try writer.revocations() == [revocation])
         #expect(
             try writer.transaction { (all) throws(ApusError) in

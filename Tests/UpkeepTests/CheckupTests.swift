@@ -39,6 +39,8 @@ import Testing
         ("UPDATE owners SET last_seq = 8", "beyond the owner's last"),
         ("UPDATE owners SET purged_through = 12", "beyond its last change"),
         ("UPDATE owners SET name = char(7)", "user_id must not hold control characters"),
+        ("UPDATE devices SET id = ''", "device_id must be 1 to 128 bytes"),
+        ("UPDATE devices SET id = CAST(x'FF' AS TEXT)", "by its id another one is found"),
         ("UPDATE tokens SET expires_at = 0", "ends before it begins"),
         ("UPDATE tokens SET claims = x'7B'", "its claims are not valid JSON"),
         ("UPDATE cutoffs SET generation = -1", "below 0"),

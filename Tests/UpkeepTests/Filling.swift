@@ -51,7 +51,8 @@ extension StorageWriter {
         try transaction { transaction throws(ApusError) in try transaction.apply(filled) }
     }
 
-    /// Something of every kind: live records, tombstones, purged and expired ones, odd names, a token written twice.
+    /// Something of every kind: live records, tombstones, purged and expired ones, odd names, devices of users who
+    /// never wrote, a token written twice.
     func fill(owners: Int) throws {
         for number in 0..<owners {
             try fillOwner(try OwnerID(["a b", "é", "e\u{301}", "a/b", "😀"][number % 5] + "\(number)"))
@@ -62,6 +63,11 @@ extension StorageWriter {
                 User(id: user, displayName: "A\u{301}", createdAt: moment(1)),
                 User(id: try OwnerID("nobody"), displayName: nil, createdAt: moment(-5)),
             ]
+            batch.devices = try ["a b0", "only devices", "only devices\u{301}", "z"].map { owner in
+                Device(
+                    owner: try OwnerID(owner), id: try DeviceID("tv 1"), name: "T\u{301}", platform: nil,
+                    registeredAt: moment(3), lastSeenAt: owner == "z" ? moment(4) : nil)
+            }
             batch.tokens = try ["t2", "t1", "t3"].map { try grant($0, of: user) }
             batch.revocations = [TokenRevocation(tokenID: "t1", keepUntil: moment(99))]
             batch.cutoffs = [TokenCutoff(user: user, generation: 3, issuedThrough: moment(7))]

@@ -28,6 +28,7 @@ import Testing
         #expect(try second.note(UnfinishedMigration.noteName) == nil)
         #expect(try second.auditEntries(limit: 99) == first.auditEntries(limit: 99))
         #expect(try second.tokens(afterNumber: .min, limit: 9).map(\.token.id) == ["t1", "t3", "t2"])
+        #expect(try second.devices(after: nil, limit: 99) == first.devices(after: nil, limit: 99))
         #expect(try target.faults(limit: 9) == [])
     }
 

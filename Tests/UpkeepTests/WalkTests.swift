@@ -29,7 +29,8 @@ import Testing
         #expect(try RowTally(of: kept.openReader()) == RowTally(of: memory.openReader()))
         let counted = try RowCounts(of: kept.openReader()).text
         #expect(
-            counted == "owners 6, records 54, answers 18, users 2, tokens 3, revocations 1, cutoffs 1, audit 7")
+            counted
+                == "owners 6, records 54, answers 18, users 2, devices 4, tokens 3, revocations 1, cutoffs 1, audit 7")
     }
 
     @Test(arguments: keptKinds)
@@ -54,7 +55,9 @@ import Testing
         let places: [CopyPlace] = [
             .owners(after: nil), .owners(after: owner), .records(owner, after: SequenceNumber(.max)),
             .answers(owner, after: nil), .answers(owner, after: "k\tk\nk"), .answers(owner, after: ""),
-            .users(after: nil), .users(after: owner), .tokens(after: .min), .revocations, .cutoffs, .audit(after: nil),
+            .users(after: nil), .users(after: owner), .devices(after: nil),
+            .devices(after: DeviceAddress(owner: owner, id: DeviceID(stored: "a b"))), .tokens(after: .min),
+            .revocations, .cutoffs, .audit(after: nil),
             .audit(after: AuditPlace(at: moment(-5), number: .max)), .end,
         ]
         for place in places {
@@ -63,7 +66,8 @@ import Testing
             #expect(UnfinishedMigration(state.text) == state)
         }
         for text in [
-            "", "owner", "records\tu", "records\tu\tx", "tokens", "audit\t1", "end\t", "e\n1\nend", "e\nd\nx\nend",
+            "", "owner", "records\tu", "records\tu\tx", "tokens", "devices\tu", "audit\t1", "end\t", "e\n1\nend",
+            "e\nd\nx\nend",
         ] {
             #expect(CopyPlace(text) == nil, "\(text)")
             #expect(UnfinishedMigration(text) == nil, "\(text)")
@@ -84,6 +88,29 @@ import Testing
         other.add(.record(record), encodedIn: &buffer)
         #expect(digest == other)
         #expect(digest.text == "b4f9725259ad5c6de984ac5c0040f0f2304df82ff867bd888d55872f43892249")
+    }
+
+    @Test func `a device is hashed in its documented encoding`() throws {
+        let device = Device(
+            owner: try OwnerID("u"), id: try DeviceID("d"), name: "n", registeredAt: moment(1), lastSeenAt: moment(-2))
+        var (digest, buffer) = (RowDigest(), ByteBuffer())
+        digest.add(.device(device), encodedIn: &buffer)
+        // 09, 1 "u", 1 "d", 01 and 1 "n", 00, 1, 01 and -2
+        let bytes: [UInt8] =
+            [9, 0, 0, 0, 1, 0x75, 0, 0, 0, 1, 0x64, 1, 0, 0, 0, 1, 0x6E, 0] + [0, 0, 0, 0, 0, 0, 0, 1, 1]
+            + Array(repeating: 0xFF, count: 7) + [0xFE]
+        #expect(Array(buffer.readableBytesView) == bytes)
+        var others: Set = [digest.text]
+        let changes: [(inout Device) throws -> Void] = [
+            { $0.name = nil }, { $0.platform = "n" }, { $0.lastSeenAt = nil }, { $0.registeredAt = moment(2) },
+            { $0.id = try DeviceID("e") }, { $0.owner = try OwnerID("v") },
+        ]
+        for change in changes {
+            var (other, digest) = (device, RowDigest())
+            try change(&other)
+            digest.add(.device(other), encodedIn: &buffer)
+            #expect(others.insert(digest.text).inserted)
+        }
     }
 
     @Test func `any difference in a row makes another digest`() throws {
