@@ -1,6 +1,6 @@
 import Glibc
 
-/// Sockets of some users, each subscribed to its user's changes.
+/// Sockets of some users, each of which gets its user's changes, or those of one collection.
 final class Audience {
     private static let bufferBytes = 256 << 10
 
@@ -14,10 +14,11 @@ final class Audience {
     private let buffer = Bytes(capacity: bufferBytes)
 
     /// Opens the sockets one after the other, each up to its `hello`; their tokens in the poller are
-    /// `firstToken` and up. They are shared out evenly among the users.
+    /// `firstToken` and up. They are shared out evenly among the users, and each is subscribed to a collection if that
+    /// is asked for.
     init(
         server: ServerProcess, users: [String], count: Int, poller: Poller, firstToken: Int = 0,
-        isVerifying: Bool = false
+        isVerifying: Bool = false, collection: ((_ number: Int) -> String)? = nil
     ) throws {
         self.server = server
         self.count = count
@@ -28,6 +29,8 @@ final class Audience {
         for number in 0..<count {
             do {
                 try open(number, request: requests[number % requests.count])
+                if let collection { try subscribe(number, to: collection(number)) }
+                try sockets[number].makeNonBlocking()
                 try poller.add(sockets[number], token: firstToken + number)
             } catch {
                 try server.explain(BenchError("socket \(number): \(error)"))
@@ -90,7 +93,15 @@ final class Audience {
         // The socket still waits in `receive`, for at most 10 s a time.
         for _ in 0..<8 where !scanners[number].isGreeted { _ = try receive(number) }
         guard scanners[number].isGreeted else { throw BenchError("no hello") }
-        try socket.makeNonBlocking()
+    }
+
+    private func subscribe(_ number: Int, to collection: String) throws {
+        let frame = Upgrade.textFrame(#"{"type":"subscribe","id":1,"collection":"\#(collection)"}"#)
+        guard try sockets[number].send(frame, count: frame.count) == frame.count else {
+            throw BenchError("the subscription was not taken")
+        }
+        for _ in 0..<8 where !scanners[number].isAcknowledged { _ = try receive(number) }
+        guard scanners[number].isAcknowledged else { throw BenchError("no acknowledgement of the subscription") }
     }
 
     private func text(_ count: Int) -> String {
@@ -112,6 +123,13 @@ enum Upgrade {
 
             """
         return Array(text.utf8)
+    }
+
+    /// A frame with a text of up to 125 bytes, masked with zeros, which leaves it as it is.
+    static func textFrame(_ text: String) -> [UInt8] {
+        let payload = Array(text.utf8)
+        precondition(payload.count <= 125)
+        return [0x81, 0x80 | UInt8(payload.count), 0, 0, 0, 0] + payload
     }
 
     /// Bytes of a message's head with the empty line after it; 0 while it is not whole.

@@ -8,7 +8,8 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measures a server of its own: starts it, loads it, stops it, and prints a table.",
         subcommands: [
             UpsertCommand.self, ReadCommand.self, ListCommand.self, MixedCommand.self, ResumeCommand.self,
-            FanOutCommand.self, IdleCommand.self, AllCommand.self, BareSenderCommand.self,
+            FanOutCommand.self, IdleCommand.self, SlowCommand.self, ScopesCommand.self, AllCommand.self,
+            BareSenderCommand.self,
         ],
         defaultSubcommand: AllCommand.self)
 }

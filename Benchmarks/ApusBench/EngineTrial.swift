@@ -49,7 +49,7 @@ final class EngineTrial: Trial {
             return [row(work, measurement, unit: "lists/s", raw: try limits.raw(for: work))]
         case .mixed(let clients, _): return try mixed(clients: clients)
         case .resume(let sockets, let changes): return [try resume(clients: sockets, changes: changes)]
-        case .fanOut, .fanOutBurst, .idle:
+        case .fanOut, .fanOutBurst, .idle, .slow, .scopes:
             throw BenchError("there are no sockets in a process")
         }
     }

@@ -1,27 +1,41 @@
 /// One writer and the sockets of its user: what is written, and when every socket has it.
 final class FanOut {
+    let poller: Poller
+    /// Told of the sockets in the poller that are neither the writer nor of the audience, when they are ready.
+    var onOther: ((_ token: Int) throws -> Void)?
     private let server: ServerProcess
     private let audience: Audience
-    private let poller: Poller
     private let writer: HTTPConnection
     private let writerToken: Int
     private let source: any RequestSource
     private var watch: Watch
     private var latencies = Latencies()
     private var isAnswered = true
+    private var requests = 0
 
-    init(server: ServerProcess, user: String, sockets: Int, source: any RequestSource, isVerifying: Bool) throws {
+    /// The sockets hear all of the user's changes, or those of one collection.
+    init(
+        server: ServerProcess, user: String, sockets: Int, source: any RequestSource, isVerifying: Bool,
+        collection: String? = nil
+    ) throws {
         self.server = server
         self.source = source
         poller = try Poller()
         audience = try Audience(
-            server: server, users: [user], count: sockets, poller: poller, isVerifying: isVerifying)
+            server: server, users: [user], count: sockets, poller: poller, isVerifying: isVerifying,
+            collection: collection.map { name in { _ in name } })
         writer = try HTTPConnection(port: server.port, sources: [source])
         writerToken = sockets
         try poller.add(writer.socket, token: writerToken)
         watch = Watch(server)
         writer.prepare()
     }
+
+    /// What others in the poller may be called: this and up.
+    var freeToken: Int { writerToken + 1 }
+
+    /// Events written so far, all of them answered and with the audience.
+    var written: Int { requests * source.unitsPerRequest }
 
     /// Makes requests with so many events each, all of one user.
     static func source(user: String, underWay: Int, signer: TokenSigner, seed: UInt64) -> any RequestSource {
@@ -101,6 +115,7 @@ final class FanOut {
 
     private func startRequest() throws {
         isAnswered = false
+        requests += 1
         try writer.start()
         if writer.isSending { try poller.watch(writer.socket, token: writerToken, forWriting: true) }
         writer.prepare()
@@ -124,8 +139,8 @@ final class FanOut {
         if count == 0 { try watch.idle(at: .now, waitingFor: "events") }
         for index in 0..<count {
             let token = poller.token(index)
-            guard token != writerToken else {
-                try stepWriter()
+            guard token < writerToken else {
+                if token == writerToken { try stepWriter() } else { try onOther?(token) }
                 continue
             }
             let events = try audience.receive(token)

@@ -18,10 +18,17 @@ struct FrameScanner {
     /// The `seq` of the last event, when verifying.
     private(set) var lastSequence = 0
     private(set) var isGreeted = false
+    /// Whether a frame of ours was acknowledged.
+    private(set) var isAcknowledged = false
+    /// What the server closed the socket with, if it did.
+    private(set) var closeCode: Int?
     /// Whether everything missed has come; `nil` when the socket did not ask for it.
     private(set) var isCurrent: Bool?
     private var bodyBytesLeft = 0
     private var isInEvent = false
+
+    /// The `seq` of the last event that is whole, when verifying.
+    var lastWholeSequence: Int { isInEvent ? lastSequence - 1 : lastSequence }
 
     init(isVerifying: Bool) {
         self.isVerifying = isVerifying
@@ -63,6 +70,7 @@ struct FrameScanner {
         case 0x8:
             let code = frame.payloadLength >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : 1005
             let reason = (payload + 2).text(count: frame.payloadLength - 2)
+            closeCode = code
             throw BenchError("the server closed the socket with \(code) \(reason)")
         case 0x9:
             // Masked with zeros, which leaves the payload as it is.
@@ -83,6 +91,8 @@ struct FrameScanner {
             isGreeted = true
         } else if isGreeted && isCurrent == false && payload.starts(with: #"{"type":"current""#) {
             isCurrent = true
+        } else if isGreeted && payload.starts(with: #"{"type":"ack""#) {
+            isAcknowledged = true
         } else {
             let beginning = payload.text(count: min(frame.payloadLength, Frame.beginningLength))
             throw BenchError("an unexpected frame: \(beginning)")

@@ -26,7 +26,7 @@ final class RawLimits {
         case .resume(_, let changes): return try openStorage()?.catchUps(changes: changes)
         case .fanOut(let sockets, let underWay, nil):
             return try sender.deliveriesPerSecond(sockets: sockets, underWay: underWay)
-        case .fanOut, .load, .mixed, .fanOutBurst, .idle: return nil
+        case .fanOut, .load, .mixed, .fanOutBurst, .idle, .slow, .scopes: return nil
         }
     }
 

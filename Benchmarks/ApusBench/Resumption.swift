@@ -63,23 +63,31 @@ final class Resumption {
     }
 }
 
-/// One socket from its opening until it is current.
-private final class ReturningSocket {
+/// One socket from its opening until it is current, or for as long as it is read.
+final class ReturningSocket {
     let socket: Socket
     let startedAt = Moment.now
     /// Events that came whole.
     private(set) var events = 0
     private let buffer = Bytes(capacity: 64 << 10)
-    private var scanner: FrameScanner
+    private(set) var scanner: FrameScanner
+    /// Whether the connection has ended.
+    private(set) var isEnded = false
     private var isUpgraded = false
 
-    init(port: UInt16, request: [UInt8], since: Int) throws {
-        scanner = FrameScanner(since: since)
+    /// Without `since` the socket is greeted when this returns.
+    init(port: UInt16, request: [UInt8], since: Int?) throws {
+        scanner = since.map(FrameScanner.init(since:)) ?? FrameScanner(isVerifying: true)
         socket = try Socket.connect(port: port)
         // Thousands of connections a second would otherwise use up the ports.
         socket.resetOnClose()
         guard try socket.send(request, count: request.count) == request.count else {
             throw BenchError("the upgrade request was not taken")
+        }
+        if since == nil {
+            // Each waits for at most 10 s.
+            for _ in 0..<8 where !scanner.isGreeted { _ = try receive() }
+            guard scanner.isGreeted else { throw BenchError("no hello") }
         }
         try socket.makeNonBlocking()
     }
@@ -90,7 +98,7 @@ private final class ReturningSocket {
 
     /// Reads once; `true` when everything missed is there.
     func receive() throws -> Bool {
-        guard let length = try socket.receive(into: buffer.end, count: buffer.free) else { return false }
+        guard let length = try read() else { return false }
         buffer.grow(by: length)
         if !isUpgraded {
             let headLength = Upgrade.headLength(buffer.start, count: buffer.count)
@@ -104,6 +112,16 @@ private final class ReturningSocket {
         let progress = try scanner.take(buffer.start, count: buffer.count)
         events += progress.events
         buffer.removeFirst(progress.consumed)
+        if !progress.pong.isEmpty { _ = try socket.send(progress.pong, count: progress.pong.count) }
         return scanner.isCurrent == true
+    }
+
+    private func read() throws -> Int? {
+        do {
+            return try socket.receive(into: buffer.end, count: buffer.free)
+        } catch {
+            isEnded = true
+            throw error
+        }
     }
 }

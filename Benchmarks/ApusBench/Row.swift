@@ -38,6 +38,15 @@ struct Row {
         self.failure = failure
     }
 
+    /// Decimal places that mean something in the figure.
+    var places: Int {
+        switch unit {
+        case "x": 2
+        case "sockets": 0
+        default: amount < 100 ? 1 : 0
+        }
+    }
+
     /// How much of the raw limit was reached.
     var shareOfRaw: Double? { raw.flatMap { $0 > 0 ? amount / $0 : nil } }
 }

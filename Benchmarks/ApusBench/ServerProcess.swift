@@ -122,6 +122,11 @@ final class ServerProcess: Subject {
     /// Memory that is resident now.
     var residentBytes: Int { ResidentMemory.bytes(ofProcess: "\(process)") }
 
+    /// The most memory that was resident since the start or ``forgetPeak()``.
+    var peakResidentBytes: Int { ResidentMemory.peakBytes(ofProcess: "\(process)") }
+
+    func forgetPeak() throws { try ResidentMemory.forgetPeak(ofProcess: "\(process)") }
+
     /// The last lines the server wrote to its log.
     var lastWords: String {
         String((fileText(folder.path + "/server.err") ?? "").suffix(2000))

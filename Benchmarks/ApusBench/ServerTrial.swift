@@ -2,9 +2,9 @@ import Glibc
 
 /// A running server that is put to work over real sockets.
 final class ServerTrial: Trial {
-    private let options: BenchOptions
+    let options: BenchOptions
+    let server: ServerProcess
     private let variant: Variant
-    private let server: ServerProcess
     private let limits: RawLimits
 
     init(options: BenchOptions, variant: Variant, server: ServerProcess, limits: RawLimits) {
@@ -28,10 +28,13 @@ final class ServerTrial: Trial {
         case .fanOutBurst(let sockets, let changes, let size):
             [try fanOutBurst(sockets: sockets, changes: changes, size: size)]
         case .idle(let sockets): [try idle(sockets: sockets)]
+        case .slow(let reading): try slow(reading)
+        case .scopes(let sockets, let subscribed, let underWay):
+            try scopes(sockets: sockets, subscribed: subscribed, underWay: underWay)
         }
     }
 
-    private func row(_ work: Work, _ measurement: Measurement?, unit: String, part: String = "") -> Row {
+    func row(_ work: Work, _ measurement: Measurement?, unit: String, part: String = "") -> Row {
         var row = Row(variant: variant, work: work, part: part)
         row.amount = measurement?.perSecond ?? 0
         row.unit = unit

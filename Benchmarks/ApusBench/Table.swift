@@ -33,7 +33,7 @@ struct Table {
         var columns = [
             Column(heading: "work", isWords: true) { $0.work },
             Column(heading: "storage", isWords: true) { $0.variant.description },
-            Column(heading: "rate") { decimal($0.amount, places: $0.amount < 100 ? 1 : 0) },
+            Column(heading: "rate") { decimal($0.amount, places: $0.places) },
             Column(heading: "unit", isWords: true) { $0.unit },
         ]
         if comparison.isComparing {

@@ -19,6 +19,8 @@ enum Work: Hashable {
     case fanOut(sockets: Int, underWay: Int, rate: Double?)
     case fanOutBurst(sockets: Int, changes: Int, size: Int)
     case idle(sockets: Int)
+    case slow(SlowReading)
+    case scopes(sockets: Int, subscribed: Int, underWay: Int)
 
     /// What its row is called.
     var name: String {
@@ -34,6 +36,9 @@ enum Work: Hashable {
             "fan-out \(sockets), \(underWay) under way" + (rate.map { " at \(decimal($0, places: 0))/s" } ?? "")
         case .fanOutBurst(let sockets, let changes, _): "fan-out \(sockets), \(changes) verified"
         case .idle(let sockets): "idle, \(Self.counted(sockets, "socket"))"
+        case .slow(let reading): reading.name
+        case .scopes(let sockets, let subscribed, let underWay):
+            "scopes \(subscribed) of \(sockets), \(underWay) under way"
         }
     }
 
@@ -52,6 +57,9 @@ enum Work: Hashable {
         case .fanOutBurst(let sockets, let changes, let size):
             "fanout --sockets \(sockets) --changes \(changes) --size \(size)"
         case .idle(let sockets): "idle --sockets \(sockets)"
+        case .slow(let reading): reading.command
+        case .scopes(let sockets, let subscribed, let underWay):
+            "scopes --sockets \(sockets) --subscribed \(subscribed) --under-way \(underWay)"
         }
     }
 
@@ -59,7 +67,7 @@ enum Work: Hashable {
     var needsLoad: Bool {
         switch self {
         case .upsert, .single, .read, .list, .mixed: true
-        case .load, .resume, .fanOut, .fanOutBurst, .idle: false
+        case .load, .resume, .fanOut, .fanOutBurst, .idle, .slow, .scopes: false
         }
     }
 
@@ -67,7 +75,7 @@ enum Work: Hashable {
     var needsSockets: Bool {
         switch self {
         case .load, .upsert, .single, .read, .list, .mixed, .resume: false
-        case .fanOut, .fanOutBurst, .idle: true
+        case .fanOut, .fanOutBurst, .idle, .slow, .scopes: true
         }
     }
 
