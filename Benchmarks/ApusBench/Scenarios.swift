@@ -170,11 +170,12 @@ extension ServerTrial {
             server: server, user: user, sockets: subscribed, source: source, isVerifying: false,
             collection: KeySpace.collection(0))
         let alone = try events(fanOut, of: subscribed)
+        let firstToken = fanOut.freeToken
         let quiet = try Audience(
             server: server, users: [user], count: sockets - subscribed, poller: fanOut.poller,
-            firstToken: fanOut.freeToken, collection: { number in "quiet-\(number)" })
+            firstToken: firstToken, collection: { number in "quiet-\(number)" })
         fanOut.onOther = { token in
-            guard try quiet.receive(token - fanOut.freeToken) == 0 else {
+            guard try quiet.receive(token - firstToken) == 0 else {
                 throw BenchError("an event came to a socket that had not subscribed to its collection")
             }
         }
