@@ -101,6 +101,7 @@ let package = Package(
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto]),
+        tests("HistoryTests", ["CSQLite", "ServerTests"]),
         tests(
             "StorageTests",
             ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
