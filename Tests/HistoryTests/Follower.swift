@@ -35,9 +35,11 @@ struct Follower {
 
     mutating func run() throws {
         var visits = plan.visits.dropLast()
+        var life = -1
         for _ in 0..<Self.sessionsMax {
-            guard let server = try stage.server() else { return }
             let visit = visits.popFirst() ?? plan.visits[plan.visits.count - 1]
+            guard let server = try stage.server(after: visit.isLate ? life : -1) else { return }
+            life = server.life
             do {
                 try follow(visit, on: server)
                 if sessions.last?.mustReach != nil { return }
@@ -84,8 +86,11 @@ struct Follower {
         switch visit.resume {
         case .none: return nil
         case .zero: return Resume(since: 0)
-        case .last:
-            guard let position, position.sequence > 0, isComplete || !isLast else { return Resume(since: 0) }
+        case .last, .older:
+            guard var position, position.sequence > 0, isComplete || !isLast else { return Resume(since: 0) }
+            if case .older(let percent) = visit.resume {
+                position.sequence = max(1, position.sequence * percent / 100)
+            }
             let namesEpoch = visit.namesEpoch || position.era != server.era
             return Resume(since: position.sequence, epoch: namesEpoch ? position.epoch : nil)
         }
@@ -185,7 +190,7 @@ struct Follower {
             return false
         }
         let what = Session.Happening(frame)
-        session.steps.append(Session.Step(tick: stage.tick(), what: what))
+        session.steps.append(Session.Step(tick: stage.tick(), clock: Moment.now().milliseconds, what: what))
         note(what, session, server)
         return true
     }

@@ -117,6 +117,7 @@ struct Resume: Hashable, Sendable {
 struct Session: Sendable {
     struct Step: Sendable {
         var tick: Int
+        var clock = 0
         var what: Happening
     }
 

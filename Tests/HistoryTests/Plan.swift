@@ -73,9 +73,15 @@ struct Plan: Sendable {
     }
 
     struct Visit: Sendable {
-        enum Resume: Sendable { case none, zero, last }
+        enum Resume: Sendable {
+            case none, zero, last
+            /// A position of before, in percent of the last one.
+            case older(Int)
+        }
 
         var resume: Resume
+        /// Whether it stays away until the next server is up.
+        var isLate: Bool
         var namesEpoch: Bool
         /// After how many frames it goes; `nil` to stay.
         var framesMax: Int?
@@ -139,7 +145,7 @@ private struct Dice {
         let count = max(1, operations * number(60...120) / 100)
         return Plan.Life(
             operations: count, isKilled: chance(70),
-            then: pick([.nothing, .nothing, .nothing, .nothing, .migrate, .restore, .age]),
+            then: pick([.nothing, .nothing, .nothing, .migrate, .restore, .age]),
             backupAfter: chance(60) ? number(0...count) : nil)
     }
 
@@ -184,7 +190,7 @@ private struct Dice {
         let isScoped = features.scopes && !isWitness && chance(65)
         let scopes = isScoped ? Array(Set((0..<number(1...3)).map { _ in scope() })) : []
         var visits: [Plan.Visit] = (0..<number(0...5)).map { _ in
-            visit(pick([.none, .zero, .last, .last, .last]), framesMax: number(1...30), features)
+            visit(pick([.none, .zero, .last, .last, .older(number(1...99))]), framesMax: number(1...30), features)
         }
         visits.append(visit(isWitness || chance(80) ? .last : .none, framesMax: nil, features))
         // Somebody sees as much as can be seen.
@@ -196,7 +202,8 @@ private struct Dice {
         _ resume: Plan.Visit.Resume, framesMax: Int?, _ features: Plan.Features
     ) -> Plan.Visit {
         Plan.Visit(
-            resume: resume, namesEpoch: chance(70), framesMax: framesMax, isClean: chance(50),
+            resume: resume, isLate: framesMax != nil && chance(15), namesEpoch: chance(70), framesMax: framesMax,
+            isClean: chance(50),
             subscribes: features.scopes && chance(50), usesEventStream: features.eventStreams && chance(25))
     }
 

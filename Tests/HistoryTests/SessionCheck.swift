@@ -14,7 +14,8 @@ struct SessionCheck {
     private let era: Era
     private let userName: String
     private let chronicle: Chronicle
-    private let endedAt: Int
+    /// The user's requests that may have been done unseen.
+    private let unseen: [Request]
     /// The highest number acknowledged before the session was opened.
     private let acknowledged: Int
 
@@ -34,7 +35,7 @@ struct SessionCheck {
         self.session = session
         era = history.eras[session.era]
         userName = history.users[session.user]
-        endedAt = history.endedAt
+        unseen = history.requests.filter { $0.user == session.user && $0.mayBeDone }
         self.chronicle = chronicle
         self.acknowledged = acknowledged
         self.fold = fold ?? Fold()
@@ -52,7 +53,7 @@ struct SessionCheck {
             switch step.what {
             case .hello(let epoch, let sequence): greet(epoch, sequence)
             case .event(let event): receive(event)
-            case .current(let id, let sequence): finish(id, sequence)
+            case .current(let id, let sequence): finish(id, sequence, clock: step.clock)
             case .reset(let id, let reason): reset(id, reason)
             case .acknowledged(let id, let sequence): acknowledge(id, sequence)
             case .subscribed(let id, let scope, let resume): asked[id] = (scope, true, resume)
@@ -146,7 +147,7 @@ struct SessionCheck {
         fold.begin(catchUps[index].scopes, Resume(since: 0))
     }
 
-    private mutating func finish(_ id: Int?, _ sequence: Int) {
+    private mutating func finish(_ id: Int?, _ sequence: Int, clock: Int) {
         guard let index = catchUps.firstIndex(where: { $0.id == id }) else {
             return report(.strange, "a current that belongs to nothing: \(sequence)")
         }
@@ -162,13 +163,13 @@ struct SessionCheck {
         if catchUp.last > sequence, catchUp.last > catchUp.after {
             report(.disorder, "current says \(sequence) after \(catchUp.last)")
         }
-        expectAll(of: catchUp, through: sequence)
+        expectAll(of: catchUp, through: sequence, clock: clock)
         fold.finish(catchUp.scopes, at: sequence)
         if catchUp.through == nil { live = sequence }
     }
 
     /// The latest state of each key was sent, if it is newer than the position.
-    private mutating func expectAll(of catchUp: CatchUp, through reached: Int) {
+    private mutating func expectAll(of catchUp: CatchUp, through reached: Int, clock: Int) {
         for address in chronicle.byAddress.keys where catchUp.scopes.contains(where: { $0.contains(address) }) {
             guard let state = chronicle.state(at: address, after: reached), state.sequence > catchUp.after,
                 !delivered.contains(state.sequence)
@@ -176,13 +177,21 @@ struct SessionCheck {
             let next = chronicle.change(of: address, after: reached)
             // The page was read after it had changed again; that comes live.
             if catchUp.through != nil, next != nil { continue }
-            let isPurged = era.agedThrough.indices.contains(session.user)
+            let isPurged =
+                era.agedThrough.indices.contains(session.user)
                 && state.sequence <= era.agedThrough[session.user]
             if state.value == nil, catchUp.after == 0, isPurged { continue }
-            // Its time had run out, and its tombstone was still to come.
-            if let end = state.expiresAt, end <= endedAt, next.map({ $0.changedAt >= end }) ?? true { continue }
+            // Its time had run out.
+            if let end = state.expiresAt, end <= clock { continue }
+            if mayHaveChanged(state, through: reached) { continue }
             report(.gap, "caught up from \(catchUp.after) to \(reached) without \(state)")
         }
+    }
+
+    /// Whether there may have been a later change that nobody saw.
+    private func mayHaveChanged(_ state: State, through reached: Int) -> Bool {
+        let hasHole = (state.sequence..<reached).contains { chronicle.facts[$0 + 1] == nil }
+        return hasHole && unseen.contains { request in request.items.contains { $0.address == state.address } }
     }
 
     // MARK: Scopes

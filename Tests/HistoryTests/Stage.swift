@@ -39,10 +39,13 @@ final class Stage: Sendable {
     // MARK: For clients
 
     /// The server that is up, once there is one; `nil` if there will be none.
-    func server() throws -> Place? {
+    ///
+    /// - Parameter life: not this one or an earlier one, unless everything is at its end.
+    func server(after life: Int = -1) throws -> Place? {
         try wait { state -> Place?? in
             if state.isOver { return .some(nil) }
-            return state.place.map { .some($0) }
+            guard let place = state.place, place.life > life || !state.finals.isEmpty else { return nil }
+            return .some(place)
         }
     }
 

@@ -86,7 +86,9 @@ extension WriteCheck {
 
     /// What REST tells is the last change of each record, and all its ways to tell it agree.
     mutating func checkFinal() {
-        guard era == history.eras.count - 1, let final = history.finals.first(where: { $0.user == user }) else { return }
+        guard era == history.eras.count - 1, let final = history.finals.first(where: { $0.user == user }) else {
+            return
+        }
         let found = Dictionary(final.changes.map { ($0.address, $0) }, uniquingKeysWith: { $1 })
         for address in Set(chronicle.byAddress.keys).union(found.keys) {
             let last = chronicle.state(at: address, after: .max)

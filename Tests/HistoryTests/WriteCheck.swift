@@ -174,7 +174,8 @@ struct WriteCheck {
             guard let first = sequences.first, let last = sequences.last, first < last else { continue }
             for sequence in first...last where !sequences.contains(sequence) {
                 guard let state = chronicle.facts[sequence]?.state else { continue }
-                let isItsOwn = numbers[number] == nil && state.value == nil
+                let isItsOwn =
+                    numbers[number] == nil && state.value == nil
                     && request.items.contains { $0.value == nil && $0.address == state.address }
                 if !isItsOwn { report(.tornBulk, "between \(first) and \(last) there is \(state)") }
             }
