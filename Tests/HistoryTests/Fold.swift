@@ -5,6 +5,7 @@ struct Fold {
     private(set) var complete: Set<Scope> = []
     /// The scopes it is being told of.
     private var pending: Set<Scope> = []
+    private var catchUps = 0
     private var position = 0
     private var era = 0
     /// What the session before left: scopes, and how far it knew them.
@@ -13,16 +14,18 @@ struct Fold {
     /// A session begins.
     mutating func open(in era: Int) {
         // What came of one catch-up came in order, so that its last change is a position; of several it did not.
-        let known = complete.isEmpty ? pending : complete
+        let known = complete.isEmpty && catchUps == 1 ? pending : complete
         carried = era == self.era ? (known, position) : ([], 0)
         self.era = era
         complete = []
         pending = []
+        catchUps = 0
     }
 
     /// It is told of `scopes` from a position on.
     mutating func begin(_ scopes: Set<Scope>, _ resume: Resume) {
         if complete.isEmpty, pending.isEmpty { position = resume.since }
+        if pending.isDisjoint(with: scopes) { catchUps += 1 }
         complete.subtract(scopes)
         pending.subtract(scopes)
         if resume.since == 0 {

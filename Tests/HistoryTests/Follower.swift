@@ -20,6 +20,8 @@ struct Follower {
         /// Catch-ups that are not `current` yet.
         var catchingUp = 0
         var reached = 0
+        /// Scopes it has given up.
+        var dropped: Set<Scope> = []
     }
 
     private static let sessionsMax = 500
@@ -61,7 +63,7 @@ struct Follower {
         session.resume = subscribes ? nil : resume
         // A URL holds one scope; the others are asked for by frames.
         session.scopes = subscribes ? [] : Array(plan.scopes.prefix(1))
-        let rest = subscribes ? plan.scopes : visit.usesEventStream ? [] : Array(plan.scopes.dropFirst())
+        let rest = subscribes ? plan.scopes : Array(plan.scopes.dropFirst())
         let feed = try open(visit, session, on: server)
         defer { sessions.append(session) }
         live = LiveState()
@@ -72,6 +74,7 @@ struct Follower {
                 // The first catch-up is over before the next is asked for.
                 try receive(feed, &session, server) { $0.isGreeted && (rest.isEmpty || $0.catchingUp == 0) }
                 try subscribe(rest, resume, on: socket, &session)
+                if visit.unsubscribes, plan.scopes.count > 1 { try unsubscribe(plan.scopes[0], on: socket, &session) }
             }
             try stay(visit, feed, &session, server)
         } catch let end as FeedEnd {
@@ -127,6 +130,13 @@ struct Follower {
         }
     }
 
+    private mutating func unsubscribe(_ scope: Scope, on socket: SocketFeed, _ session: inout Session) throws {
+        isComplete = false
+        live.dropped = [scope]
+        session.steps.append(Session.Step(tick: stage.tick(), what: .unsubscribed(id: 900, scope)))
+        try socket.send("{\"type\":\"unsubscribe\",\"id\":900\(scope.members)}")
+    }
+
     /// Reads until it is time to go; the last visit stays until it has all there is.
     private mutating func stay(
         _ visit: Plan.Visit, _ feed: any Feed, _ session: inout Session, _ server: Stage.Place
@@ -151,7 +161,7 @@ struct Follower {
     }
 
     private func hasAll(of final: Final, _ session: Session) -> Bool {
-        let scopes = plan.scopes.isEmpty ? [.everything] : plan.scopes
+        let scopes = plan.scopes.isEmpty ? [.everything] : plan.scopes.filter { !live.dropped.contains($0) }
         let needed = final.changes.last { state in scopes.contains { $0.contains(state.address) } }?.sequence ?? 0
         return live.isGreeted && live.catchingUp == 0 && live.reached >= needed
     }
@@ -204,7 +214,7 @@ struct Follower {
         case .event(let event): advance(to: event.state.sequence, server)
         case .current(_, let sequence):
             live.catchingUp -= 1
-            if live.catchingUp == 0 { isComplete = true }
+            if live.catchingUp == 0, live.dropped.isEmpty { isComplete = true }
             live.isGreeted = true
             advance(to: sequence, server)
         case .reset(_, _): position = (0, server.epoch, server.era)

@@ -10,30 +10,33 @@ import Testing
     @Test(arguments: Setting.storages)
     func `through crashes, moves and restores every client sees each change once, in order, and no other`(
         _ kind: String
-    ) throws {
+    ) async throws {
         let seeds = Setting.seeds
         let next = Atomic(0)
         let failures = Mutex<[String]>([])
         let tally = Mutex(Tally())
-        _ = try inParallel(Setting.lanes) { _ in
-            while case let index = next.add(1, ordering: .relaxed).oldValue, index < seeds.count {
-                let seed = seeds[index]
-                do {
-                    let history = try Recording.history(of: Plan(seed: seed), on: kind)
-                    tally.withLock { $0.add(history) }
-                    let violations = HistoryChecker.violations(in: history)
-                    guard !violations.isEmpty else { continue }
-                    let text = violations.prefix(10).map { "  \($0)" }.joined(separator: "\n")
-                    let file = P_tmpdir + "/apus-history-\(kind)-\(seed).txt"
-                    writeFile(file, history.story)
-                    failures.withLock { failures in
-                        failures.append("seed \(seed) on \(kind), \(violations.count), all in \(file):\n\(text)")
+        let lanes = (0..<Setting.lanes).map { _ in
+            Background {
+                while case let index = next.add(1, ordering: .relaxed).oldValue, index < seeds.count {
+                    let seed = seeds[index]
+                    do {
+                        let history = try Recording.history(of: Plan(seed: seed), on: kind)
+                        tally.withLock { $0.add(history) }
+                        let violations = HistoryChecker.violations(in: history)
+                        guard !violations.isEmpty else { continue }
+                        let text = violations.prefix(10).map { "  \($0)" }.joined(separator: "\n")
+                        let file = P_tmpdir + "/apus-history-\(kind)-\(seed).txt"
+                        writeFile(file, history.story)
+                        failures.withLock { failures in
+                            failures.append("seed \(seed) on \(kind), \(violations.count), all in \(file):\n\(text)")
+                        }
+                    } catch {
+                        failures.withLock { $0.append("seed \(seed) on \(kind) broke off: \(error)") }
                     }
-                } catch {
-                    failures.withLock { $0.append("seed \(seed) on \(kind) broke off: \(error)") }
                 }
             }
         }
+        for lane in lanes { try await lane.value() }
         print("\(kind): \(tally.withLock { $0 })")
         for failure in failures.withLock({ $0 }) { Issue.record("\(failure)") }
     }

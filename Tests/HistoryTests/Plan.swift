@@ -8,7 +8,7 @@ struct Plan: Sendable {
         var socketWrites = false
         var eventStreams = false
 
-        static let served = Features()
+        static let served = Features(scopes: true, socketWrites: true, eventStreams: true)
     }
 
     /// One start of the server, and how it ends.
@@ -27,6 +27,8 @@ struct Plan: Sendable {
     struct Writer: Sendable {
         var user: Int
         var usesSocket: Bool
+        /// Over a socket: how many requests are sent before the first answer is read.
+        var framesAtOnce: Int
         var operations: [Operation]
     }
 
@@ -89,6 +91,8 @@ struct Plan: Sendable {
         var isClean: Bool
         /// Whether scopes are asked for by frames and not by the URL.
         var subscribes: Bool
+        /// Whether it gives up the first of its scopes at once; only with more than one, and not to stay.
+        var unsubscribes: Bool
         var usesEventStream: Bool
     }
 
@@ -118,7 +122,8 @@ extension Plan {
             let usesSocket = features.socketWrites && dice.chance(40)
             let hasSeconds = dice.chance(15)
             let operations = (0..<dice.number(12...40)).map { _ in dice.operation(hasSeconds: hasSeconds) }
-            return Writer(user: index % users, usesSocket: usesSocket, operations: operations)
+            return Writer(
+                user: index % users, usesSocket: usesSocket, framesAtOnce: dice.pick([1, 2, 5]), operations: operations)
         }
         subscribers = (0..<dice.number(users + 1...users + 4)).map { index in
             dice.subscriber(of: index % users, isWitness: index < users, features)
@@ -195,6 +200,8 @@ private struct Dice {
         visits.append(visit(isWitness || chance(80) ? .last : .none, framesMax: nil, features))
         // Somebody sees as much as can be seen.
         if isWitness { visits = visits.suffix(1) }
+        // An event stream has one scope, and a client that goes on has to have all of its own.
+        if scopes.count > 1 { for index in visits.indices { visits[index].usesEventStream = false } }
         return Plan.Subscriber(user: user, scopes: scopes.sorted { "\($0)" < "\($1)" }, visits: visits)
     }
 
@@ -204,7 +211,8 @@ private struct Dice {
         Plan.Visit(
             resume: resume, isLate: framesMax != nil && chance(15), namesEpoch: chance(70), framesMax: framesMax,
             isClean: chance(50),
-            subscribes: features.scopes && chance(50), usesEventStream: features.eventStreams && chance(25))
+            subscribes: features.scopes && chance(50), unsubscribes: framesMax != nil && chance(25),
+            usesEventStream: features.eventStreams && chance(25))
     }
 
     private mutating func scope() -> Scope {

@@ -35,10 +35,15 @@ final class Recording {
         let caller = callers
         try start(life: 0)
         let writers = plan.writers.enumerated().map { number, writer in
-            Background { () throws -> (requests: [Request], reads: [Read]) in
+            Background { () throws -> (requests: [Request], reads: [Read], sessions: [Session]) in
+                guard !writer.usesSocket else {
+                    var client = SocketWriter(writer, number: number, user: caller[writer.user], stage: stage)
+                    try client.run()
+                    return (client.requests, [], client.sessions)
+                }
                 var client = RestWriter(writer, number: number, user: caller[writer.user], stage: stage)
                 try client.run()
-                return (client.requests, client.reads)
+                return (client.requests, client.reads, [])
             }
         }
         let followers = plan.subscribers.enumerated().map { number, subscriber in
@@ -54,6 +59,7 @@ final class Recording {
                 let client = try writer.wait()
                 history.requests += client.requests
                 history.reads += client.reads
+                history.sessions += client.sessions
             }
             stage.end(try finals())
         } catch {

@@ -209,13 +209,15 @@ struct SessionCheck {
             return
         }
         guard let scope, let sequence else { return report(.strange, "an ack without seq for subscribe \(id)") }
+        // Who followed nothing, or everything by default, may be caught up beyond the acknowledgement.
+        let isFirst = isDefault || scopes.isEmpty
         if isDefault { fold.forget(nil) }
         scopes = isDefault ? [scope] : scopes.union([scope])
         if let resume {
             fold.begin([scope], resume)
             catchUps.append(
                 CatchUp(
-                    id: id, scopes: [scope], after: resume.since, through: isDefault ? nil : sequence,
+                    id: id, scopes: [scope], after: resume.since, through: isFirst ? nil : sequence,
                     last: resume.since))
         }
         isDefault = false

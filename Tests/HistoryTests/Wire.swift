@@ -44,16 +44,19 @@ struct Letter {
         }
         let first = draft.parts[0]
         var headers = [user.authorization]
+        var condition = ""
         if let key { headers.append(("Idempotency-Key", key)) }
         switch draft.precondition {
         case .none: break
         case .absent where draft.form != .delete:
             headers.append(("If-None-Match", "*"))
+            condition = ",\"if_none_match\":\"*\""
             items[0].precondition = .absent
         case .absent: break
         case .lastKnown:
             let sequence = known[first.address] ?? 1
             headers.append(("If-Match", "\"\(sequence)\""))
+            condition = ",\"if_match\":\(sequence)"
             items[0].precondition = .sequence(sequence)
         }
         var request = Request(user: index, items: items)
@@ -64,7 +67,7 @@ struct Letter {
 
         let path = user.path(first.address.collection, first.address.key)
         let owner = "\"user_id\":\(JSON.quoted(user.id))"
-        let claim = key.map { ",\"idempotency_key\":\(JSON.quoted($0))" } ?? ""
+        let claim = (key.map { ",\"idempotency_key\":\(JSON.quoted($0))" } ?? "") + condition
         let policy = ("X-Conflict-Policy", first.policy.word)
         switch draft.form {
         case .post:
