@@ -6,8 +6,6 @@ protocol Feed: AnyObject {
     ///
     /// - Throws: `SocketFailure.timedOut` when nothing came, ``FeedEnd`` when nothing will.
     func next(within seconds: Double) throws -> JSON
-    /// Says goodbye, if there is a way to.
-    func sayGoodbye() throws
 }
 
 /// The connection has ended.
@@ -85,8 +83,6 @@ final class EventStreamFeed: Feed {
             throw FeedEnd()
         }
     }
-
-    func sayGoodbye() {}
 
     private func receive(within seconds: Double) throws {
         let socket = connection.socket

@@ -155,9 +155,9 @@ struct Follower {
             }
             if try receiveOne(feed, &session, server) { frames += 1 }
         }
-        guard visit.isClean else { return }
-        try feed.sayGoodbye()
-        while true { try receiveOne(feed, &session, server) }
+        guard visit.isClean, let socket = feed as? SocketFeed else { return }
+        try socket.sayGoodbye()
+        try receive(feed, &session, server) { _ in false }
     }
 
     private func hasAll(of final: Final, _ session: Session) -> Bool {
@@ -183,7 +183,7 @@ struct Follower {
     ) throws {
         let end = monotonicSeconds() + patience
         while !condition(live) {
-            guard monotonicSeconds() < end else { throw SocketFailure.timedOut(after: "hello or current") }
+            guard monotonicSeconds() < end else { throw SocketFailure.timedOut(after: "what must come") }
             try receiveOne(feed, &session, server)
         }
     }

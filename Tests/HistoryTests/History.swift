@@ -70,8 +70,8 @@ struct Item: Sendable {
 /// One time that a request was sent.
 struct Attempt: Sendable {
     enum Outcome: Sendable {
-        /// One result for each item, and the body they came in.
-        case answered([ItemResult], body: String, isReplay: Bool)
+        /// One result for each item, and the body they came in; `isReplay` is `nil` where that is not told.
+        case answered([ItemResult], body: String, isReplay: Bool?)
         /// Nothing was written, for this reason.
         case refused(code: String)
         /// No answer came.

@@ -98,7 +98,7 @@ struct HistoryChecker {
             var first: (era: Int, body: String)?
             for attempt in request.attempts {
                 guard case .answered(_, let body, let isReplay) = attempt.outcome else { continue }
-                if let first, first.era == attempt.era, first.body != body || !isReplay {
+                if let first, first.era == attempt.era, first.body != body || isReplay == false {
                     let key = request.idempotencyKey ?? "none"
                     report(.replay, "key \(key): first \(first.body.prefix(200)), then \(body.prefix(200))")
                 }

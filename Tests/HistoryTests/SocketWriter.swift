@@ -99,8 +99,7 @@ struct SocketWriter {
         switch frame["type"].text {
         case "ack":
             let results = try Attempt.Outcome.results(frame, of: request)
-            // A socket does not tell whether it repeats an answer.
-            request.attempts[last].outcome = .answered(results, body: frame.raw, isReplay: true)
+            request.attempts[last].outcome = .answered(results, body: frame.raw, isReplay: nil)
             for case .applied(let state) in results { known[state.address] = state.sequence }
         case "error":
             guard let code = frame["error"]["code"].text else { throw SocketFailure.malformed(frame.raw) }

@@ -27,7 +27,7 @@ struct Tally: Sendable {
         case .unknown: add("no answer", 1)
         case .refused(let code): add(code, 1)
         case .answered(let results, _, let isReplay):
-            if isReplay { add("replayed", 1) }
+            if isReplay == true { add("replayed", 1) }
             for result in results {
                 switch result {
                 case .applied: add("applied", 1)
