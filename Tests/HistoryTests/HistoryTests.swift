@@ -52,7 +52,7 @@ private enum Setting {
     /// `APUS_HISTORY_SEED`, or `APUS_HISTORY_SEEDS` fresh ones, printed.
     static let seeds: [UInt64] = {
         if let seed = value("APUS_HISTORY_SEED").flatMap({ UInt64($0) }) { return [seed] }
-        let count = number("APUS_HISTORY_SEEDS") ?? 8
+        let count = number("APUS_HISTORY_SEEDS") ?? 6
         let first = UInt64.random(in: 0...UInt64.max / 2)
         print("histories of \(count) seeds from \(first) on")
         return (0..<UInt64(count)).map { first + $0 }
