@@ -44,7 +44,8 @@ public struct Limits: Sendable {
     /// Scopes that one socket subscribes to, and changes of them that wait.
     public var scopesPerSocketMax = 64
     /// Frames of one socket that are being answered; the next ones are not read until then.
-    public var framesUnderWayMax = 64
+    public var framesUnderWayMax = 16
+    public var subscriptionIDBytesMax = 1024
     /// From the first byte of a WebSocket message to its last.
     public var messageSecondsMax: Int64 = 300
     public var devicesPerUserMax = 1000

@@ -8,27 +8,42 @@ struct AnswerQueue {
         fileprivate let number: Int
     }
 
-    private var answers = CircularBuffer<ServerMessage?>()
-    /// The number of the first place in `answers`.
+    private struct Place {
+        var answer: ServerMessage?
+        /// The room that the request takes until it is answered.
+        var room: BodyRoom.Share?
+    }
+
+    private var places = CircularBuffer<Place>()
+    /// The number of the first place in `places`.
     private var first = 0
+    /// Bytes of the answers that are known and have not been given.
+    private(set) var bytesReady = 0
 
-    /// Answers that are not known yet, or stand behind one that is not.
-    var count: Int { answers.count }
+    /// Answers that are not known, or have not been given yet.
+    var count: Int { places.count }
 
-    mutating func take() -> Ticket {
-        answers.append(nil)
-        return Ticket(number: first + answers.count - 1)
+    mutating func take(holding room: BodyRoom.Share? = nil) -> Ticket {
+        places.append(Place(answer: nil, room: room))
+        return Ticket(number: first + places.count - 1)
     }
 
     mutating func fill(_ ticket: Ticket, with answer: ServerMessage) {
-        answers[answers.index(answers.startIndex, offsetBy: ticket.number - first)] = answer
+        places[places.index(places.startIndex, offsetBy: ticket.number - first)] = Place(answer: answer)
+        bytesReady += Self.bytes(of: answer)
     }
 
     /// The next answer, if it is known.
     mutating func next() -> ServerMessage? {
-        guard let answer = answers.first, let answer else { return nil }
-        answers.removeFirst()
+        guard let answer = places.first?.answer else { return nil }
+        places.removeFirst()
         first += 1
+        bytesReady -= Self.bytes(of: answer)
         return answer
+    }
+
+    private static func bytes(of answer: ServerMessage) -> Int {
+        guard case .acknowledged(.answer(let body), _) = answer else { return 0 }
+        return body.readableBytes
     }
 }

@@ -48,7 +48,7 @@ final class BodyRoom: Sendable {
         private let room: BodyRoom
         private let clients: [(Client, bytesMax: Int)]
         private let bytesMax: Int
-        private var bytes = 0
+        private(set) var bytes = 0
 
         init(of room: BodyRoom, network: String?, user: OwnerID?, limits: Limits) {
             self.room = room

@@ -14,7 +14,7 @@ final class EventStream: ChannelInboundHandler {
     private let context: HTTPContext
     private let lane: Lane
     private var channelContext: ChannelHandlerContext?
-    private var heartbeatAt = NIODeadline.now()
+    private var heartbeatAt: NIODeadline
     /// Since when the client takes nothing of what is written.
     private var unwritableSince: NIODeadline?
     private var closesAt: NIODeadline?
@@ -25,6 +25,7 @@ final class EventStream: ChannelInboundHandler {
     init(principal: Principal, opening: StreamOpening, context: HTTPContext, lane: Lane) {
         self.context = context
         self.lane = lane
+        heartbeatAt = lane.state.heartbeatStart(at: .now())
         subscriber = Subscriber(principal: principal, opening: opening, wire: .events, context: context, lane: lane)
     }
 

@@ -72,6 +72,7 @@ final class LaneState {
     private var subscribers: [ObjectIdentifier: Subscriber] = [:]
     private var feeds: [FeedKey: OwnerFeeds] = [:]
     private var requestCount: UInt64 = 0
+    private var heartbeatCount: Int64 = 0
     private let requestPrefix = String(UInt32.random(in: .min ... .max), radix: 36)
     private var date = (second: Int64.min, text: "")
     private(set) var isDraining = false
@@ -86,6 +87,13 @@ final class LaneState {
     func nextRequestID() -> String {
         requestCount += 1
         return "\(requestPrefix)-\(laneIndex)-\(String(requestCount, radix: 36))"
+    }
+
+    /// When a connection that opens now may count its last heartbeat to have been: those of many that open at once, as
+    /// after a restart, are spread over the time between two.
+    func heartbeatStart(at now: NIODeadline) -> NIODeadline {
+        heartbeatCount += 1
+        return now - .seconds(heartbeatCount % max(1, limits.heartbeatSeconds))
     }
 
     /// The `Date` header's text, made once a second.

@@ -39,9 +39,10 @@ struct ScopeIndex<Element: AnyObject> {
             case .key(_, let key): Self.change(&collection.keys, key, body)
             case .prefix(_, let prefix):
                 let length = prefix.text.utf8.count
-                var group = collection.prefixes[length] ?? [:]
+                // Taken out while it changes, so that it is not copied.
+                var group = collection.prefixes.removeValue(forKey: length) ?? [:]
                 Self.change(&group, prefix, body)
-                collection.prefixes[length] = group.isEmpty ? nil : group
+                if !group.isEmpty { collection.prefixes[length] = group }
             }
             if !collection.isEmpty { collections[name] = collection }
         }

@@ -4,7 +4,10 @@ import NIOCore
 
 // What a client asks for in frames, by the rules that hold for requests.
 extension WebSocketSession {
-    func take(_ frame: ClientFrame) {
+    /// - Parameters:
+    ///   - byteCount: of the frame's text.
+    ///   - room: what the text has had of the room that clients share until here.
+    func take(_ frame: ClientFrame, _ byteCount: Int, _ room: BodyRoom.Share?) {
         do throws(ApusError) {
             let request = try frame.request.get()
             if case .ping = request {
@@ -20,7 +23,7 @@ extension WebSocketSession {
             case .ping, .authenticate: break
             case .subscribe(let scope, let resume): subscriber.subscribe(to: scope, resume, id: frame.id)
             case .unsubscribe(let scope): subscriber.unsubscribe(from: scope, id: frame.id)
-            case .write(let write): commit(write, id: frame.id)
+            case .write(let write): commit(write, id: frame.id, try share(of: byteCount, given: room))
             }
         } catch {
             answer(refusal(of: frame.type, error, id: frame.id))
@@ -35,7 +38,7 @@ extension WebSocketSession {
 
     private func answer(_ ticket: AnswerQueue.Ticket, _ message: ServerMessage) {
         answers.fill(ticket, with: message)
-        sendAnswers()
+        sendAnswersSoon()
     }
 
     /// The error's frame; the audit log counts those that say "you may not".
@@ -53,7 +56,7 @@ extension WebSocketSession {
         RequestOrigin(actor: "user:\(subscriber.user)", ip: address, requestID: requestID)
     }
 
-    private func commit(_ write: FrameWrite, id: JSONText?) {
+    private func commit(_ write: FrameWrite, id: JSONText?, _ room: BodyRoom.Share?) {
         let requestID = lane.state.nextRequestID()
         let isBulk = write.isBulk
         let claim = write.idempotencyKey.map {
@@ -62,7 +65,7 @@ extension WebSocketSession {
         let request = WriteRequest(
             owner: write.body.owner, items: write.body.items, isAtomic: write.body.isAtomic, isBulk: isBulk,
             idempotency: claim, principal: subscriber.principal, origin: origin(requestID))
-        let ticket = answers.take()
+        let ticket = answers.take(holding: room)
         isBulkUnderWay = isBulk
         let bound = NIOLoopBound(self, eventLoop: lane.loop)
         context.service.write(request) { [lane] result in

@@ -30,11 +30,12 @@ final class Subscriber {
     /// A page of the storage that is read as soon as the client has taken what was sent.
     private var nextPage: ChangesQuery?
     private var isPumping = false
+    private var isReadingState = false
     private var progressedAt = NIODeadline.now()
     private var ticksBehind = 0
 
     /// A subscriber that is far behind and takes nothing for this long is closed.
-    private static let stalledFor = TimeAmount.seconds(2)
+    static let stalledFor = TimeAmount.seconds(2)
     /// So is one that takes a little but stays far behind for so many seconds.
     private static let ticksBehindMax = 10
     /// Bytes written to one subscriber before others have their turn.
@@ -90,7 +91,9 @@ extension Subscriber {
             case .sendRecords(let records): send(records)
             case .join(let scopes): if output != nil { lane.state.join(self, scopes: scopes) }
             case .leave: lane.state.leave(self)
-            case .readState: context.service.ownerState(user, then: hop { $0.stateRead($1) })
+            case .readState:
+                isReadingState = true
+                context.service.ownerState(user, then: hop { $0.stateRead($1) })
             case .read(let query): nextPage = query
             case .refuse(let error, let id):
                 send(.error(error, id: id, requestID: lane.state.nextRequestID()))
@@ -101,6 +104,7 @@ extension Subscriber {
     }
 
     private func stateRead(_ state: OwnerState) {
+        isReadingState = false
         let wasOpen = machine.isOpen
         perform(machine.stateRead(state, at: context.service.now()))
         if !wasOpen {
@@ -169,10 +173,15 @@ extension Subscriber {
     }
 
     func send(_ message: ServerMessage) {
+        write(message)
+        output?.flush()
+    }
+
+    /// Writes without flushing: whoever has several to send does that at the end.
+    func write(_ message: ServerMessage) {
         var bytes = ByteBuffer()
         feedKey.wire.write(message, to: &bytes)
         write(bytes)
-        output?.flush()
     }
 
     private func send(_ records: [Record]) {
@@ -203,11 +212,17 @@ extension Subscriber {
         }
         guard isWritable else { return }
         if written >= Self.pumpBytes {
-            let bound = NIOLoopBound(self, eventLoop: lane.loop)
-            lane.post { bound.value.pump() }
-        } else if machine.waitsForDrain {
+            pumpSoon()
+        } else if machine.waitsForDrain, !isReadingState {
             perform(machine.drained(published: lane.state.published(to: self)))
+            // The client may have asked for more while it was told of this.
+            if machine.waitsForDrain, !isReadingState { pumpSoon() }
         }
+    }
+
+    private func pumpSoon() {
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        lane.post { bound.value.pump() }
     }
 
     /// Writes the run unless the client has it already; the bytes written.

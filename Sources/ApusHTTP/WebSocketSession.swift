@@ -23,11 +23,14 @@ final class WebSocketSession: ChannelDuplexHandler {
     private var channelContext: ChannelHandlerContext?
     private var machine: FrameStateMachine
     private var isTaking = false
+    private var isFlushPosted = false
+    /// Whether the server stops, and the socket ends as soon as what it asked for is answered.
+    private var isDraining = false
     private var isReadHeld = false
-    /// The room that the unfinished message takes, and how much of it.
-    private var room: (share: BodyRoom.Share, bytes: Int)?
+    /// The room that the unfinished message takes.
+    private var room: BodyRoom.Share?
     private var heardAt = NIODeadline.now()
-    private var pingedAt = NIODeadline.now()
+    private var pingedAt: NIODeadline
     private var messageSince: NIODeadline?
     /// Since when the client takes nothing of what is written.
     private var unwritableSince: NIODeadline?
@@ -35,13 +38,14 @@ final class WebSocketSession: ChannelDuplexHandler {
 
     /// How long the peer has to answer a close frame, or to take what was sent before it.
     private static let closeWait = TimeAmount.seconds(5)
-    /// The same when the server stops.
+    /// The same when the server stops, and for what is being answered then.
     private static let drainWait = TimeAmount.seconds(2)
 
     init(principal: Principal, opening: StreamOpening, address: String, context: HTTPContext, lane: Lane) {
         self.context = context
         self.lane = lane
         self.address = address
+        pingedAt = lane.state.heartbeatStart(at: .now())
         machine = FrameStateMachine(messageBytesMax: context.service.limits.messageBytesMax)
         subscriber = Subscriber(principal: principal, opening: opening, wire: .frames, context: context, lane: lane)
     }
@@ -72,7 +76,7 @@ final class WebSocketSession: ChannelDuplexHandler {
         if context.channel.isWritable {
             unwritableSince = nil
             subscriber.pump()
-            takeFrames()
+            sendAnswers()
         } else {
             unwritableSince = .now()
         }
@@ -106,38 +110,44 @@ extension WebSocketSession {
     /// Whether the next frame may be taken. Before hello there is none: it comes first.
     private var takes: Bool {
         guard machine.isOpen else { return true }
-        return subscriber.isOpen && subscriber.isWritable && !isBulkUnderWay
+        return subscriber.isOpen && subscriber.isWritable && !isBulkUnderWay && !isDraining
             && answers.count < context.service.limits.framesUnderWayMax
     }
 
-    /// Takes the frames that may be taken now. One that is answered at once does not call this again from within.
+    /// Takes the frames that may be taken now, and flushes once for all their answers. One that is answered at once
+    /// does not call this again from within.
     func takeFrames() {
         guard !isTaking else { return }
         isTaking = true
         while takes, let action = machine.next() { perform(action) }
         isTaking = false
-        guard takes else { return hold() }
+        channelContext?.flush()
+        guard takes else {
+            // What waits for us is not the client's to hurry with.
+            messageSince = nil
+            machine.compact()
+            return
+        }
         accountForMessage()
         guard isReadHeld else { return }
         isReadHeld = false
         channelContext?.read()
     }
 
-    private func hold() {
-        machine.compact()
-        accountForMessage()
-    }
-
     private func perform(_ action: FrameStateMachine.Action) {
         switch action {
         case .deliver(let text):
-            take(ClientFrame(text, owner: subscriber.user, limits: context.service.limits))
+            messageSince = nil
+            let room = self.room
+            self.room = nil
+            take(ClientFrame(text, owner: subscriber.user, limits: context.service.limits), text.readableBytes, room)
         // A client that is being sent events it has not taken yet needs no pong to know that we are here.
-        case .sendPong(let payload): if subscriber.isWritable { sendFrame(.pong, payload) }
+        case .sendPong(let payload): if subscriber.isWritable { writeFrame(.pong, payload) }
         case .sendClose(let payload):
             subscriber.stop()
-            sendFrame(.close, payload)
-            closesAt = .now() + Self.closeWait
+            writeFrame(.close, payload)
+            channelContext?.flush()
+            closesAt = .now() + (isDraining ? Self.drainWait : Self.closeWait)
             if machine.isClosed { channelContext?.close(promise: nil) }
         case .closeConnection: channelContext?.close(promise: nil)
         }
@@ -145,40 +155,52 @@ extension WebSocketSession {
 
     /// An unfinished message takes room that all clients share, and has a time to end.
     private func accountForMessage() {
-        let limits = context.service.limits
         messageSince = machine.isInsideMessage ? messageSince ?? .now() : nil
-        let held = machine.bytesHeld
-        guard held > limits.smallBodyBytesMax else {
-            room = nil
-            return
-        }
-        var (share, bytes) =
-            room
-            ?? (
-                BodyRoom.Share(
-                    of: context.hub.bodies, network: ClientAddress.network(of: address), user: subscriber.user,
-                    limits: limits), 0
-            )
-        guard held > bytes else { return }
         do throws(ApusError) {
-            try share.take(held - bytes)
-            bytes = held
-            room = (share, bytes)
+            room = try share(of: machine.bytesHeld, given: room)
         } catch {
             close(.tryAgainLater)
         }
     }
 
-    /// Sends the answers whose turn it is, then takes what waited for that.
+    /// Room for a message of which so many bytes are here; a small one needs none.
+    ///
+    /// - Parameter room: what it has already.
+    /// - Throws: `rate-limited`, `overloaded` if there is none.
+    func share(of byteCount: Int, given room: BodyRoom.Share?) throws(ApusError) -> BodyRoom.Share? {
+        let limits = context.service.limits
+        guard byteCount > limits.smallBodyBytesMax else { return room }
+        let share =
+            room
+            ?? BodyRoom.Share(
+                of: context.hub.bodies, network: ClientAddress.network(of: address), user: subscriber.user,
+                limits: limits)
+        if byteCount > share.bytes { try share.take(byteCount - share.bytes) }
+        return share
+    }
+
+    /// Sends the answers whose turn it is, as long as the client takes them, then takes what waited for that.
     func sendAnswers() {
-        while machine.isOpen, let answer = answers.next() { subscriber.send(answer) }
+        while machine.isOpen, subscriber.isWritable, let answer = answers.next() { subscriber.write(answer) }
+        if isDraining, answers.count == 0 { close(.goingAway) }
         takeFrames()
     }
 
-    private func sendFrame(_ opcode: Opcode, _ payload: ByteBuffer) {
+    /// Sends answers that became known together with others: they leave in one write.
+    func sendAnswersSoon() {
+        guard !isFlushPosted else { return }
+        isFlushPosted = true
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        lane.post {
+            bound.value.isFlushPosted = false
+            bound.value.sendAnswers()
+        }
+    }
+
+    private func writeFrame(_ opcode: Opcode, _ payload: ByteBuffer) {
         var frame = ByteBuffer()
         frame.writeFrame(opcode, payload)
-        channelContext?.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        channelContext?.write(wrapOutboundOut(frame), promise: nil)
     }
 }
 
@@ -196,13 +218,15 @@ extension WebSocketSession: SubscriberConnection {
 
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
         if let closesAt {
-            if moment >= closesAt { abort() }
+            guard moment >= closesAt else { return }
+            if machine.isOpen { close(.goingAway) } else { abort() }
             return
         }
         subscriber.tick(at: moment, wallTime: wallTime)
         let limits = context.service.limits
         let silence = TimeAmount.seconds(limits.silenceSecondsMax)
-        if let unwritableSince, moment - unwritableSince >= silence {
+        let isStalled = answers.bytesReady > limits.socketBufferBytesMax
+        if let unwritableSince, moment - unwritableSince >= (isStalled ? Subscriber.stalledFor : silence) {
             close(.tryAgainLater)
         } else if let messageSince, moment - messageSince >= .seconds(limits.messageSecondsMax) {
             close(.policyViolation)
@@ -214,13 +238,15 @@ extension WebSocketSession: SubscriberConnection {
         }
         if machine.isOpen, moment - pingedAt >= .seconds(limits.heartbeatSeconds) {
             pingedAt = moment
-            sendFrame(.ping, ByteBuffer())
+            writeFrame(.ping, ByteBuffer())
+            channelContext?.flush()
         }
     }
 
     func drain() {
-        close(.goingAway)
+        isDraining = true
         closesAt = .now() + Self.drainWait
+        if answers.count == 0 { close(.goingAway) }
     }
 
     func abort() {

@@ -29,7 +29,8 @@ public struct ClientFrame: Sendable {
         } catch {
             request = .failure(error)
         }
-        id = envelope.id
+        // It may be kept for longer than the frame, of which it is a part.
+        id = envelope.id.map { JSONText(validated: ByteBuffer(buffer: $0.bytes)) }
         if let known = envelope.type.flatMap(Kind.init) { type = known.rawValue }
     }
 
@@ -42,7 +43,7 @@ public struct ClientFrame: Sendable {
     ) throws(ApusError) -> (type: String?, id: JSONText?) {
         let span = text.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
-        try WriteBody.requireObject(&scanner, span)
+        try WriteBody.requireObject(&scanner, span, "a frame")
         var reader = EnvelopeReader(body: text, limits: limits)
         var (type, id) = (String?.none, JSONText?.none)
         try scanner.beginObject(in: span)
@@ -65,9 +66,9 @@ public struct ClientFrame: Sendable {
         switch Kind(rawValue: type) {
         case .ping: return .ping
         case .subscribe:
-            let body = try SubscriptionBody(text, owner: owner, limits: limits)
+            let body = try SubscriptionBody(text, id: id, owner: owner, limits: limits)
             return .subscribe(body.scope ?? .everything, body.resume)
-        case .unsubscribe: return .unsubscribe(try SubscriptionBody(text, owner: owner, limits: limits).scope)
+        case .unsubscribe: return .unsubscribe(try SubscriptionBody(text, id: id, owner: owner, limits: limits).scope)
         case .set: return .write(try FrameWrite(text, .set, id: id, owner: owner, limits: limits))
         case .delete: return .write(try FrameWrite(text, .delete, id: id, owner: owner, limits: limits))
         case .bulk: return .write(try FrameWrite(text, .bulk, id: id, owner: owner, limits: limits))
@@ -112,10 +113,15 @@ struct SubscriptionBody {
     var scope: StreamScope?
     var resume: ResumePoint?
 
-    init(_ text: ByteBuffer, owner: OwnerID, limits: Limits) throws(ApusError) {
+    init(_ text: ByteBuffer, id: JSONText?, owner: OwnerID, limits: Limits) throws(ApusError) {
         let span = text.readableBytesUInt8Span
         var scanner = JSONScanner(depthMax: limits.valueDepthMax)
         var reader = EnvelopeReader(body: text, limits: limits)
+        // It waits until the subscription takes effect, and is said again when that is current.
+        if id?.byteCount ?? 0 > limits.subscriptionIDBytesMax {
+            reader.fault(
+                "id", "the id of a subscription must be at most \(limits.subscriptionIDBytesMax) bytes of JSON")
+        }
         var (user, collection, key, prefix) = (OwnerID?.none, CollectionName?.none, RecordKey?.none, KeyPrefix?.none)
         var (since, epoch) = (Int64?.none, String?.none)
         try scanner.beginObject(in: span)

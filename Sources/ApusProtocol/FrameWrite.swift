@@ -26,7 +26,12 @@ public struct FrameWrite: Sendable {
             body = try .bulk(text, owner: owner, policy: policy, limits: limits)
         }
         isBulk = kind == .bulk
-        if !isBulk, options.precondition != .none { body.require(options.precondition) }
+        if options.precondition != .none {
+            guard !isBulk else {
+                throw ApusError(.invalidField, "a bulk takes no if_match or if_none_match", at: "/if_match")
+            }
+            body.require(options.precondition)
+        }
         idempotencyKey = options.idempotencyKey
         fingerprint = [text]
         if let id {

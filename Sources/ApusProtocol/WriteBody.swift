@@ -127,11 +127,13 @@ public struct WriteBody: Sendable {
         }
     }
 
-    static func requireObject(_ scanner: inout JSONScanner, _ text: Span<UInt8>) throws(ApusError) {
+    static func requireObject(
+        _ scanner: inout JSONScanner, _ text: Span<UInt8>, _ what: String = "the body"
+    ) throws(ApusError) {
         guard try scanner.peek(in: text) != .object else { return }
         _ = try scanner.value(in: text)
         try scanner.end(in: text)
-        throw ApusError(.invalidField, "the body must be a JSON object", at: "")
+        throw ApusError(.invalidField, "\(what) must be a JSON object", at: "")
     }
 }
 

@@ -35,6 +35,17 @@ import Testing
         #expect(read.type == "ping")
     }
 
+    @Test func `a subscription's id has at most 1,024 bytes, and a longer one is still echoed`() {
+        for (count, isTaken) in [(1022, true), (1023, false)] {
+            for type in ["subscribe", "unsubscribe"] {
+                let text = #"{"type":"\#(type)","id":"\#(String(repeating: "i", count: count))"}"#
+                #expect(frame(text).id?.byteCount == count + 2)
+                #expect(((try? frame(text).request.get()) != nil) == isTaken)
+                if !isTaken { #expect(fault(text).pointers == ["/id"]) }
+            }
+        }
+    }
+
     @Test func `what is wrong with a frame is said together with its id, where that could be read`() {
         for text in [#"{"id":7,"type":"fly"}"#, #"{"id":7}"#, #"{"id":7,"type":7}"#, #"{"type":null,"id":7}"#] {
             let read = frame(text)
@@ -122,6 +133,7 @@ import Testing
         (#""type":"set","collection":"c","key":"k","value":1,"idempotency_key":"""#, "/idempotency_key"),
         (#""type":"set","collection":"c","key":"k","value":1,"conflict_policy":"best""#, "/conflict_policy"),
         (#""type":"bulk","items":[],"conflict_policy":"best""#, "/conflict_policy"), (#""type":"bulk""#, "/items"),
+        (#""type":"bulk","items":[],"if_match":1"#, "/if_match"),
         (#""type":"auth""#, "/token"), (#""type":"auth","token":7"#, "/token"),
     ])
     func `a frame that cannot be done names the member at fault`(members: String, pointer: String) {
