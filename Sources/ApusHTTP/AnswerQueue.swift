@@ -28,7 +28,9 @@ struct AnswerQueue {
         return Ticket(number: first + places.count - 1)
     }
 
+    /// Nothing happens if the place has been dropped.
     mutating func fill(_ ticket: Ticket, with answer: ServerMessage) {
+        guard ticket.number >= first else { return }
         places[places.index(places.startIndex, offsetBy: ticket.number - first)] = Place(answer: answer)
         bytesReady += Self.bytes(of: answer)
     }
@@ -40,6 +42,13 @@ struct AnswerQueue {
         first += 1
         bytesReady -= Self.bytes(of: answer)
         return answer
+    }
+
+    /// Forgets all answers, known or not: they will not be sent.
+    mutating func drop() {
+        first += places.count
+        places.removeAll()
+        bytesReady = 0
     }
 
     private static func bytes(of answer: ServerMessage) -> Int {

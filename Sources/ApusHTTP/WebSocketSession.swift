@@ -29,6 +29,8 @@ final class WebSocketSession: ChannelDuplexHandler {
     private var isReadHeld = false
     /// The room that the unfinished message takes.
     private var room: BodyRoom.Share?
+    /// The room that answers take which the client does not.
+    private var answerRoom: BodyRoom.Share?
     private var heardAt = NIODeadline.now()
     private var pingedAt: NIODeadline
     private var messageSince: NIODeadline?
@@ -67,7 +69,7 @@ final class WebSocketSession: ChannelDuplexHandler {
     /// The connection has ended.
     func closed() {
         channelContext = nil
-        room = nil
+        forget()
         subscriber.stop()
         lane.state.remove(self, of: subscriber)
     }
@@ -145,6 +147,7 @@ extension WebSocketSession {
         case .sendPong(let payload): if subscriber.isWritable { writeFrame(.pong, payload) }
         case .sendClose(let payload):
             subscriber.stop()
+            forget()
             writeFrame(.close, payload)
             channelContext?.flush()
             closesAt = .now() + (isDraining ? Self.drainWait : Self.closeWait)
@@ -183,7 +186,23 @@ extension WebSocketSession {
     func sendAnswers() {
         while machine.isOpen, subscriber.isWritable, let answer = answers.next() { subscriber.write(answer) }
         if isDraining, answers.count == 0 { close(.goingAway) }
+        accountForAnswers()
         takeFrames()
+    }
+
+    private func accountForAnswers() {
+        do throws(ApusError) {
+            answerRoom = answers.bytesReady > 0 ? try share(of: answers.bytesReady, given: answerRoom) : nil
+        } catch {
+            close(.tryAgainLater)
+        }
+    }
+
+    /// What waits to be sent or completed never will be.
+    private func forget() {
+        room = nil
+        answerRoom = nil
+        answers.drop()
     }
 
     /// Sends answers that became known together with others: they leave in one write.

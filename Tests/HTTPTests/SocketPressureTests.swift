@@ -97,6 +97,35 @@ import Testing
         #expect(session.answers.count == 0)
     }
 
+    @Test func `answers that a client does not take have a share of the room, beyond which it is let go`() throws {
+        let stage = SocketStage { $0.bodiesBytesPerUserMax = 3000 }
+        stage.service.holdWrites()
+        let session = try stage.session()
+        let channel = try stage.connect(session)
+        try channel.writeInbound(set(1))
+        _ = try channel.sentTexts()
+        channel.isWritable = false
+        channel.pipeline.fireChannelWritabilityChanged()
+        let body = #"{"applied":false,"data":"\#(String(repeating: "v", count: 2000))"}"#
+        stage.service.releaseWrites(body)
+        stage.loop.run()
+        #expect(stage.hub.bodies.bytes == body.utf8.count && session.answers.count == 1)
+        let other = try stage.session()
+        let otherChannel = try stage.connect(other)
+        stage.service.holdWrites()
+        try otherChannel.writeInbound(set(1))
+        _ = try otherChannel.sentTexts()
+        otherChannel.isWritable = false
+        otherChannel.pipeline.fireChannelWritabilityChanged()
+        stage.service.releaseWrites(body)
+        stage.loop.run()
+        #expect(try otherChannel.sentTexts() == [close(1013)])
+        #expect(other.answers.count == 0)
+        channel.isWritable = true
+        channel.pipeline.fireChannelWritabilityChanged()
+        #expect(stage.hub.bodies.bytes == 0)
+    }
+
     @Test func `large messages take of the room that clients share, until they are answered`() throws {
         let stage = SocketStage { $0.bodiesBytesPerUserMax = 3000 }
         stage.service.holdWrites()

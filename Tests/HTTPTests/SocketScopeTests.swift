@@ -110,5 +110,11 @@ import Testing
         queue.fill(queue.take(), with: .current(SequenceNumber(4), id: nil))
         queue.fill(third, with: .current(SequenceNumber(3), id: nil))
         #expect(ready() == [3, 4] && queue.count == 0)
+        let (known, unknown) = (queue.take(), queue.take())
+        queue.fill(known, with: .acknowledged(.answer(ByteBuffer(string: "{12345}")), id: nil))
+        #expect(queue.bytesReady == 7)
+        queue.drop()
+        queue.fill(unknown, with: .current(SequenceNumber(5), id: nil))
+        #expect(queue.bytesReady == 0 && queue.count == 0)
     }
 }

@@ -135,12 +135,15 @@ final class ListService: SyncService {
 
     var writesHeld: Int { writes.withLock { $0?.count ?? 0 } }
 
-    func releaseWrites() {
+    /// - Parameter body: what a write that was made is answered with; `nil` for none that was.
+    func releaseWrites(_ body: String? = nil) {
         let answers = writes.withLock { writes in
             defer { writes = nil }
             return writes ?? []
         }
-        for answer in answers { answer(.failure(Self.absent)) }
+        let result: Result<WriteAnswer, ApusError> =
+            body.map { .success(.replayed(ByteBuffer(string: $0))) } ?? .failure(Self.absent)
+        for answer in answers { answer(result) }
     }
 
     func now() -> Timestamp { Timestamp(milliseconds: 0) }
