@@ -1,6 +1,7 @@
 import ApusCore
 import ApusProtocol
 import NIOCore
+import NIOPosix
 
 /// One `text/event-stream` (Server-Sent Events): what a ``Subscriber`` writes goes out as it is, and the client says
 /// nothing. It ends with the connection, whose end has no code: the client comes back with `Last-Event-ID`.
@@ -42,6 +43,10 @@ final class EventStream: ChannelInboundHandler {
     /// Called once the connection is a stream and its lane knows it.
     func start() {
         guard let channelContext else { return }
+        // The client has nothing to say: that it has vanished is noticed by the heartbeat that nobody confirms.
+        let limits = context.service.limits
+        let patience = 1000 * max(1, limits.silenceSecondsMax - limits.heartbeatSeconds)
+        _ = channelContext.channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(patience))
         subscriber.start(on: self, writingTo: channelContext)
     }
 

@@ -79,8 +79,6 @@ public struct HTTPTransport: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            // A peer that has vanished is noticed by what it does not take, also where it has nothing to say.
-            .childChannelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 60_000)
             // What was read is parsed whole, so that as little as one read may wait for an answer.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [context] channel in
