@@ -85,6 +85,9 @@ final class Subscriber {
 
 extension Subscriber {
     private func perform(_ actions: [SessionStateMachine.Action]) {
+        let wasPumping = isPumping
+        // What is written may make room by leaving at once, and what waits in the feed comes after all of it.
+        isPumping = true
         for action in actions {
             switch action {
             case .send(let message): send(message)
@@ -100,6 +103,7 @@ extension Subscriber {
             case .close(let code): close(code)
             }
         }
+        isPumping = wasPumping
         readNextPage()
     }
 
@@ -259,6 +263,7 @@ extension Subscriber {
     /// Called once a second.
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
         perform(machine.tick(at: wallTime))
+        pump()
         ticksBehind = isFarBehind ? ticksBehind + 1 : 0
         if ticksBehind >= Self.ticksBehindMax || isFarBehind && moment - progressedAt >= Self.stalledFor {
             close(.tryAgainLater)
