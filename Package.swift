@@ -103,6 +103,12 @@ let package = Package(
         tests("ServerTests", ["apus", crypto]),
         tests("HistoryTests", ["CSQLite", "ServerTests"]),
         tests(
+            "ScheduleTests",
+            [
+                "ApusCore", "ApusEngine", "ApusHTTP", "ApusMemory", "ApusProtocol", "ApusTesting", logging, nioCore,
+                nioHTTP1, .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
+        tests(
             "StorageTests",
             ["ApusCore", "ApusLMDB", "CLMDB", "ApusSQLite", "ApusStorageKit", "ApusMemory", "ApusTesting", nioCore]),
         tests("BenchTests", ["ApusBench"]),
