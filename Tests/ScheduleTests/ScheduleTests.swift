@@ -14,9 +14,8 @@ import Testing
             for line in schedule.story { told[kind(of: line), default: 0] += 1 }
             guard !schedule.violations.isEmpty else { continue }
             let story = Setting.isVerbose ? "\n" + schedule.story.joined(separator: "\n") : ""
-            Issue.record(
-                "seed \(seed), \(schedule.violations.count):\n\(schedule.violations.prefix(5).joined(separator: "\n"))\(story)"
-            )
+            let complaints = schedule.violations.prefix(5).joined(separator: "\n")
+            Issue.record("seed \(seed), \(schedule.violations.count):\n\(complaints)\(story)")
             return
         }
         print("told:", told.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
