@@ -9,12 +9,14 @@ struct AnswerQueue {
     }
 
     private struct Place {
-        var answer: ServerMessage?
+        /// The final frame.
+        var answer: ByteBuffer?
         /// The room that the request takes until it is answered.
         var room: BodyRoom.Share?
     }
 
-    private var places = CircularBuffer<Place>()
+    // Most sockets never ask for anything.
+    private var places = CircularBuffer<Place>(initialCapacity: 1)
     /// The number of the first place in `places`.
     private var first = 0
     /// Bytes of the answers that are known and have not been given.
@@ -31,17 +33,19 @@ struct AnswerQueue {
     /// Nothing happens if the place has been dropped.
     mutating func fill(_ ticket: Ticket, with answer: ServerMessage) {
         guard ticket.number >= first else { return }
-        places[places.index(places.startIndex, offsetBy: ticket.number - first)] = Place(answer: answer)
-        bytesReady += Self.bytes(of: answer)
+        var frame = ByteBuffer()
+        Wire.frames.write(answer, to: &frame)
+        bytesReady += frame.readableBytes
+        places[places.index(places.startIndex, offsetBy: ticket.number - first)] = Place(answer: frame)
     }
 
-    /// The next answer, if it is known.
-    mutating func next() -> ServerMessage? {
-        guard let answer = places.first?.answer else { return nil }
+    /// The next answer's frame, if it is known.
+    mutating func next() -> ByteBuffer? {
+        guard let frame = places.first?.answer else { return nil }
         places.removeFirst()
         first += 1
-        bytesReady -= Self.bytes(of: answer)
-        return answer
+        bytesReady -= frame.readableBytes
+        return frame
     }
 
     /// Forgets all answers, known or not: they will not be sent.
@@ -49,10 +53,5 @@ struct AnswerQueue {
         first += places.count
         places.removeAll()
         bytesReady = 0
-    }
-
-    private static func bytes(of answer: ServerMessage) -> Int {
-        guard case .acknowledged(.answer(let body), _) = answer else { return 0 }
-        return body.readableBytes
     }
 }

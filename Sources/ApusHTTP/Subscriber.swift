@@ -177,15 +177,10 @@ extension Subscriber {
     }
 
     func send(_ message: ServerMessage) {
-        write(message)
-        output?.flush()
-    }
-
-    /// Writes without flushing: whoever has several to send does that at the end.
-    func write(_ message: ServerMessage) {
         var bytes = ByteBuffer()
         feedKey.wire.write(message, to: &bytes)
         write(bytes)
+        output?.flush()
     }
 
     private func send(_ records: [Record]) {
@@ -236,7 +231,8 @@ extension Subscriber {
         return run.bytes.readableBytes
     }
 
-    private func write(_ bytes: ByteBuffer) {
+    /// Writes without flushing: whoever has several to send does that at the end.
+    func write(_ bytes: ByteBuffer) {
         output?.write(NIOAny(bytes), promise: nil)
     }
 }

@@ -109,7 +109,7 @@ import Testing
         let body = #"{"applied":false,"data":"\#(String(repeating: "v", count: 2000))"}"#
         stage.service.releaseWrites(body)
         stage.loop.run()
-        #expect(stage.hub.bodies.bytes == body.utf8.count && session.answers.count == 1)
+        #expect(stage.hub.bodies.bytes > body.utf8.count && session.answers.count == 1)
         let other = try stage.session()
         let otherChannel = try stage.connect(other)
         stage.service.holdWrites()

@@ -37,7 +37,10 @@ extension WriteCheck {
                 report(.decision, "If-Match \(number) let \(state) replace \(described(previous))")
             }
         }
-        if item.policy == .lastWriteWins, let given = item.updatedAt {
+        // A delete under max_numeric compares no numbers: it is judged by its time.
+        if item.policy == .lastWriteWins || item.policy == .maxNumeric && item.value == nil,
+            let given = item.updatedAt
+        {
             if state.changedAt != given { report(.decision, "\(state) should be of \(given)") }
             if let previous, given < previous.changedAt, !isForgotten {
                 report(.decision, "\(state) replaced the newer \(previous)")
