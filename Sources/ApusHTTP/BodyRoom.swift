@@ -71,10 +71,9 @@ final class BodyRoom: Sendable {
 }
 
 extension BodyRoom {
-    func share(of exchange: Exchange, limits: Limits) -> Share {
-        Share(
-            of: self, network: ClientAddress.network(of: exchange.address), user: exchange.principal?.user,
-            limits: limits)
+    /// A share of the client's at this address, with this user's token if there is one.
+    func share(at address: String, user: OwnerID?, limits: Limits) -> Share {
+        Share(of: self, network: ClientAddress.network(of: address), user: user, limits: limits)
     }
 }
 

@@ -45,7 +45,10 @@ final class Exchange {
         // Small bodies are bounded by the number of connections: nobody's large ones keep them out.
         if body.readableBytes + part.readableBytes > service.limits.smallBodyBytesMax {
             let isFirst = room == nil
-            let room = room ?? context.hub.bodies.share(of: self, limits: service.limits)
+            let room =
+                room
+                ?? context.hub.bodies.share(
+                    at: address, user: principal?.user, limits: service.limits)
             self.room = room
             try room.take(part.readableBytes + (isFirst ? body.readableBytes : 0))
         }

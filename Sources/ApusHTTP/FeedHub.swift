@@ -47,7 +47,7 @@ final class FeedHub: FeedObserver {
         guard !interest.isEmpty else { return }
         var writers: [FeedKey: FeedRunWriter] = [:]
         for change in changes {
-            for wire in Wire.allCases {
+            for wire in Wire.all {
                 let key = FeedKey(owner: change.record.address.owner, wire: wire)
                 guard interest[key] != nil else { continue }
                 writers[key, default: FeedRunWriter(wire: wire)].append(change)
@@ -69,7 +69,7 @@ final class FeedHub: FeedObserver {
             var known: OwnerID?
             for change in changes where change.record.address.owner != known {
                 known = change.record.address.owner
-                for wire in Wire.allCases {
+                for wire in Wire.all {
                     let key = FeedKey(owner: change.record.address.owner, wire: wire)
                     interest[key] = state.interest[key]
                 }
@@ -85,7 +85,7 @@ final class FeedHub: FeedObserver {
     }
 
     func presenceChanged(_ change: PresenceChange) {
-        for wire in Wire.allCases {
+        for wire in Wire.all {
             let key = FeedKey(owner: change.owner, wire: wire)
             let (lanes, mask) = state.withLock { ($0.lanes, $0.interest[key] ?? 0) }
             guard mask != 0 else { continue }

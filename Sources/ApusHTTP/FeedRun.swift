@@ -3,11 +3,13 @@ import ApusProtocol
 import NIOCore
 
 /// How a subscriber's transport writes what it is told.
-enum Wire: CaseIterable {
+enum Wire {
     /// WebSocket text frames.
     case frames
     /// `text/event-stream`.
     case events
+
+    static let all: [Wire] = [.frames, .events]
 
     func write(_ message: ServerMessage, to bytes: inout ByteBuffer) {
         var text = ByteBuffer()

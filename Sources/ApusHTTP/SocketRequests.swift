@@ -21,9 +21,15 @@ extension WebSocketSession {
             try context.service.admit(subscriber.principal)
             switch request {
             case .ping, .authenticate: break
-            case .subscribe(let scope, let resume): subscriber.subscribe(to: scope, resume, id: frame.id)
-            case .unsubscribe(let scope): subscriber.unsubscribe(from: scope, id: frame.id)
-            case .write(let write): commit(write, id: frame.id, try share(of: byteCount, given: room))
+            case .subscribe(let wish):
+                try context.service.authorize(subscriber.principal, for: wish.owner)
+                subscriber.subscribe(to: wish.scope ?? .everything, wish.resume, id: frame.id)
+            case .unsubscribe(let wish):
+                try context.service.authorize(subscriber.principal, for: wish.owner)
+                subscriber.unsubscribe(from: wish.scope, id: frame.id)
+            case .write(let write):
+                try context.service.authorize(subscriber.principal, for: write.body.owner)
+                commit(write, id: frame.id, try share(of: byteCount, given: room))
             }
         } catch {
             answer(refusal(of: frame.type, error, id: frame.id))

@@ -173,11 +173,7 @@ extension WebSocketSession {
     func share(of byteCount: Int, given room: BodyRoom.Share?) throws(ApusError) -> BodyRoom.Share? {
         let limits = context.service.limits
         guard byteCount > limits.smallBodyBytesMax else { return room }
-        let share =
-            room
-            ?? BodyRoom.Share(
-                of: context.hub.bodies, network: ClientAddress.network(of: address), user: subscriber.user,
-                limits: limits)
+        let share = room ?? context.hub.bodies.share(at: address, user: subscriber.user, limits: limits)
         if byteCount > share.bytes { try share.take(byteCount - share.bytes) }
         return share
     }

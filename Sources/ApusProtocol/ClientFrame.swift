@@ -5,9 +5,8 @@ public import NIOCore
 public struct ClientFrame: Sendable {
     public enum Request: Sendable {
         case ping
-        case subscribe(StreamScope, ResumePoint?)
-        /// `nil` for all that was subscribed to.
-        case unsubscribe(StreamScope?)
+        case subscribe(Subscription)
+        case unsubscribe(Subscription)
         case write(FrameWrite)
         /// Go on with this token.
         case authenticate(String)
@@ -65,10 +64,8 @@ public struct ClientFrame: Sendable {
         guard let type else { throw ApusError(.invalidField, "type must be there, a string", at: "/type") }
         switch Kind(rawValue: type) {
         case .ping: return .ping
-        case .subscribe:
-            let body = try SubscriptionBody(text, id: id, owner: owner, limits: limits)
-            return .subscribe(body.scope ?? .everything, body.resume)
-        case .unsubscribe: return .unsubscribe(try SubscriptionBody(text, id: id, owner: owner, limits: limits).scope)
+        case .subscribe: return .subscribe(try Subscription(text, id: id, owner: owner, limits: limits))
+        case .unsubscribe: return .unsubscribe(try Subscription(text, id: id, owner: owner, limits: limits))
         case .set: return .write(try FrameWrite(text, .set, id: id, owner: owner, limits: limits))
         case .delete: return .write(try FrameWrite(text, .delete, id: id, owner: owner, limits: limits))
         case .bulk: return .write(try FrameWrite(text, .bulk, id: id, owner: owner, limits: limits))
@@ -107,11 +104,13 @@ public struct ResumePoint: Sendable {
     }
 }
 
-/// `{"collection"?,"key"?,"prefix"?,"since"?,"epoch"?,"user_id"?}`
-struct SubscriptionBody {
+/// What a subscription is about: `{"collection"?,"key"?,"prefix"?,"since"?,"epoch"?,"user_id"?}`
+public struct Subscription: Sendable {
+    /// Whose records; the socket's user unless the frame names one.
+    public var owner: OwnerID
     /// `nil` if none is named.
-    var scope: StreamScope?
-    var resume: ResumePoint?
+    public var scope: StreamScope?
+    public var resume: ResumePoint?
 
     init(_ text: ByteBuffer, id: JSONText?, owner: OwnerID, limits: Limits) throws(ApusError) {
         let span = text.readableBytesUInt8Span
@@ -138,7 +137,7 @@ struct SubscriptionBody {
             }
         }
         if let failure = reader.failure() { throw failure }
-        try WriteBody.requireOwner(user, owner)
+        self.owner = user ?? owner
         scope = try StreamScope(collection: collection, key: key, prefix: prefix)
         resume = since.map { ResumePoint(since: SequenceNumber($0), epoch: epoch) }
     }

@@ -32,9 +32,8 @@ public struct WriteBody: Sendable {
 
     /// `{"user_id","items":[…],"atomic"?}`
     ///
-    /// - Parameter owner: whose socket it came over, where `user_id` may be left out; `nil` for a request.
-    /// - Throws: `forbidden` if it names another user than `owner`; `malformed-json`, `too-many-items`, `invalid-field`
-    ///   about the envelope; faults of an item are in it.
+    /// - Parameter owner: who is meant where `user_id` is left out, as on a socket; `nil` if it must be there.
+    /// - Throws: `malformed-json`, `too-many-items`, `invalid-field` about the envelope; faults of an item are in it.
     public static func bulk(
         _ body: ByteBuffer, owner expected: OwnerID? = nil, policy: ConflictPolicy, limits: Limits
     ) throws(ApusError) -> Self {
@@ -65,17 +64,16 @@ public struct WriteBody: Sendable {
         if !reader.has("user_id"), expected == nil { reader.fault("user_id", "user_id is missing") }
         if !reader.has("items") { reader.fault("items", "items is missing") }
         if let failure = reader.failure() { throw failure }
-        if let expected { try requireOwner(owner, expected) }
         guard let owner = owner ?? expected, let read else {
             throw ApusError(.invalidField, "user_id and items are needed")
         }
         return Self(owner: owner, items: read.map { judged($0, owner, policy) }, isAtomic: isAtomic)
     }
 
-    /// A `set` or `delete` of a socket, whose user owns what it writes: the members of a single upsert, of which those
-    /// of the frame itself are passed over.
+    /// A `set` or `delete` of a socket: the members of a single upsert; those of the frame itself are passed over.
     ///
-    /// - Throws: `malformed-json`, `invalid-field`, `value-too-large`; `forbidden` if it names another user.
+    /// - Parameter owner: who is meant unless it names a user.
+    /// - Throws: `malformed-json`, `invalid-field`, `value-too-large`.
     static func frame(
         _ body: ByteBuffer, isDelete: Bool, owner: OwnerID, limits: Limits
     ) throws(ApusError) -> Self {
@@ -85,13 +83,7 @@ public struct WriteBody: Sendable {
         fields.isDelete = isDelete
         try fields.read(&scanner, text)
         let item = try fields.item(policy: .lastWriteWins)
-        try requireOwner(fields.owner, owner)
-        return Self(owner: owner, items: [.success(item)], isAtomic: true)
-    }
-
-    /// - Throws: `forbidden` if `named` is another than `owner`.
-    static func requireOwner(_ named: OwnerID?, _ owner: OwnerID) throws(ApusError) {
-        guard named == nil || named == owner else { throw ApusError(.forbidden, "the token speaks for another user") }
+        return Self(owner: fields.owner ?? owner, items: [.success(item)], isAtomic: true)
     }
 
     private static func items(

@@ -21,10 +21,10 @@ import Testing
     }
 
     private func subscription(_ text: String) throws -> (StreamScope, ResumePoint?) {
-        guard case .subscribe(let scope, let resume) = try frame(text).request.get() else {
+        guard case .subscribe(let wish) = try frame(text).request.get() else {
             throw ApusError(.notFound, "no subscription")
         }
-        return (scope, resume)
+        return (wish.scope ?? .everything, wish.resume)
     }
 
     @Test(arguments: ["1", "\"a\"", "null", "{\"x\":[1]}", "1.0"])
@@ -91,13 +91,20 @@ import Testing
         }
     }
 
-    @Test func `nobody subscribes to or writes what is another user's`() {
+    @Test func `a frame is about the socket's user unless it names one`() throws {
         for members in [
             #""type":"subscribe""#, #""type":"unsubscribe""#, #""type":"set","collection":"c","key":"k","value":1"#,
             #""type":"delete","collection":"c","key":"k""#, #""type":"bulk","items":[]"#,
         ] {
-            #expect(fault(#"{\#(members),"user_id":"u2"}"#).code == .forbidden)
-            #expect(throws: Never.self) { try frame(#"{\#(members),"user_id":"u1"}"#).request.get() }
+            for (named, user) in [("", "u1"), (#","user_id":"u1""#, "u1"), (#","user_id":"u2""#, "u2")] {
+                let owner: OwnerID? =
+                    switch try frame("{\(members)\(named)}").request.get() {
+                    case .subscribe(let wish), .unsubscribe(let wish): wish.owner
+                    case .write(let write): write.body.owner
+                    case .ping, .authenticate: nil
+                    }
+                #expect(owner?.text == user)
+            }
         }
     }
 

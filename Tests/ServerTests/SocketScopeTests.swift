@@ -39,6 +39,16 @@ import Testing
         #expect(try socket.next()["data"]["value"].raw == "3")
     }
 
+    @Test func `nobody subscribes to what is another user's`() throws {
+        let socket = try user.listening()
+        for type in ["subscribe", "unsubscribe"] {
+            let answer = try ask(socket, "{\"type\":\"\(type)\",\"id\":1,\"user_id\":\"other\"}")
+            #expect(answer["error"]["code"].text == "forbidden" && answer["error"]["status"].int == 403)
+        }
+        try user.mustSet("a", "1")
+        #expect(try socket.next()["seq"].int == 1, "the stream goes on as it was")
+    }
+
     @Test func `an event that two scopes of one socket hold is sent once`() throws {
         let socket = try user.listening()
         for scope in [
