@@ -24,6 +24,9 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 
 let package = Package(
     name: "apus",
@@ -40,7 +43,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -49,22 +56,31 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         room("ApusCore", [nioCore]),
         room("ApusProtocol", ["ApusCore", nioCore]),
-        room("ApusEngine", ["ApusCore", nioCore, logging, lifecycle]),
+        room("ApusEngine", ["ApusCore", crypto, nioCore, logging, lifecycle, metrics]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         room("ApusStorageKit", ["ApusCore", nioCore]),
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
         room("ApusLMDB", ["ApusCore", "ApusStorageKit", "CLMDB", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
         room("ApusUpkeep", ["ApusCore", crypto, nioCore]),
-        room("ApusAuth", ["ApusCore", crypto, nioCore, .product(name: "JWTKit", package: "jwt-kit")]),
+        room(
+            "ApusAuth",
+            [
+                "ApusCore", crypto, nioCore, .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "JWTKit", package: "jwt-kit"),
+            ]),
         room(
             "ApusHTTP",
-            ["ApusCore", "ApusProtocol", crypto, logging, lifecycle, nioCore, nioPosix, nioHTTP1]),
+            [
+                "ApusCore", "ApusProtocol", crypto, logging, lifecycle, metrics, nioCore, nioPosix, nioHTTP1, nioHTTP2,
+                nioSSL, .product(name: "Mustache", package: "swift-mustache"),
+            ]),
         room(
             "ApusServer",
             [
                 "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep",
-                crypto, logging, lifecycle, nioCore, .product(name: "Configuration", package: "swift-configuration"),
+                crypto, logging, lifecycle, metrics, nioCore,
+                .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         room("ApusTesting", ["ApusCore", nioCore]),

@@ -32,9 +32,10 @@ import Testing
         let seen = try first.next()
         for key in ["b", "c", "b"] { try user.mustSet(key, "2") }
         let second = try user.stream("?since=0", headers: [("Last-Event-ID", seen.id ?? "")])
+        var events = try second.events { $0.type == "current" }
+        #expect(events.map(\.type) == ["hello", "data.updated", "data.updated", "current"])
         try user.mustSet("d", "1")
-        let events = try second.events { $0.data.contains("\"d\"") }
-        #expect(events.map(\.type).prefix(4) == ["hello", "data.updated", "data.updated", "current"])
+        events.append(try second.next())
         #expect(events.first?.id == nil, "nobody may go on from a hello that has a past to tell")
         let keys = try events.compactMap { try $0.json()["data"]["key"].text }
         #expect(keys == ["c", "b", "d"])
