@@ -8,17 +8,21 @@ import Testing
     private static let allowedImports: [String: Set<String>?] = [
         "ApusCore": ["NIOCore"],
         "ApusProtocol": ["ApusCore", "NIOCore"],
-        "ApusEngine": ["ApusCore", "Glibc", "Logging", "NIOCore", "ServiceLifecycle", "Synchronization"],
+        "ApusEngine": [
+            "ApusCore", "Crypto", "Glibc", "Logging", "Metrics", "NIOCore", "ServiceLifecycle", "Synchronization",
+        ],
         "ApusStorageKit": ["ApusCore", "Glibc", "NIOCore"],
         "ApusSQLite": ["ApusCore", "ApusStorageKit", "CSQLite", "NIOCore", "Synchronization"],
         "ApusLMDB": ["ApusCore", "ApusStorageKit", "CLMDB", "Glibc", "NIOCore", "Synchronization"],
         "ApusMemory": ["ApusCore", "NIOCore", "Synchronization"],
         "ApusAuth": [
-            "ApusCore", "Crypto", "Foundation", "FoundationEssentials", "JWTKit", "NIOCore", "Synchronization",
+            "ApusCore", "Crypto", "CryptoExtras", "Foundation", "FoundationEssentials", "JWTKit", "NIOCore",
+            "Synchronization",
         ],
         "ApusHTTP": [
-            "ApusCore", "ApusProtocol", "Crypto", "Logging", "NIOConcurrencyHelpers", "NIOCore", "NIOHTTP1", "NIOPosix",
-            "ServiceLifecycle", "Synchronization",
+            "ApusCore", "ApusProtocol", "Crypto", "Glibc", "Logging", "Metrics", "Mustache", "NIOConcurrencyHelpers",
+            "NIOCore", "NIOHPACK", "NIOHTTP1", "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "ServiceLifecycle",
+            "Synchronization",
         ],
         "ApusServer": nil,
         "ApusTesting": ["ApusCore", "Glibc", "NIOCore", "Synchronization"],
