@@ -32,6 +32,9 @@ public protocol SyncService: Sendable {
     /// Counts a refusal for the audit log.
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin)
 
+    /// Writes `entry` to the audit log in a commit of its own; answers once it is durable.
+    func noteAudit(_ entry: AuditEntry, then: @escaping Completion<Void>)
+
     // MARK: Data
 
     /// Answers after the commit is durable; in the order of the commits, which is the order of the calls.

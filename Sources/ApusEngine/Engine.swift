@@ -6,15 +6,15 @@ public import ServiceLifecycle
 ///
 /// It works from the moment it is made; run ``services`` to have it swept and, in the end, stopped in order.
 public final class Engine: SyncService {
-    private let storage: any StorageBackend
-    private let settings: EngineSettings
-    private let clock: any WallClock
+    let storage: any StorageBackend
+    let settings: EngineSettings
+    let clock: any WallClock
     private let startedAt: Timestamp
-    private let committer: Committer
-    private let readers: ReaderPool
-    private let revocations: RevocationList
+    let committer: Committer
+    let readers: ReaderPool
+    let revocations: RevocationList
     private let observers = Observers()
-    private let presence: Presence
+    let presence: Presence
     private let users: RateLimiter
     private let administrators: RateLimiter
     private let refusals = RefusalTally()

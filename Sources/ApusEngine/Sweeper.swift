@@ -44,7 +44,7 @@ struct Sweeper: Service {
     private func flushRefusals(endedBefore moment: Timestamp?) {
         let entries = refusals.drain(minutesEndedBefore: moment)
         guard !entries.isEmpty else { return }
-        committer.submit(.alone(AppendAudit(entries: entries)))
+        committer.submit(.alone(AppendAudit(entries: entries) { _ in }))
     }
 }
 
@@ -90,20 +90,6 @@ struct Sweep: LoneCommand {
     }
 
     func fail(_ error: ApusError) { then(.failure(error)) }
-}
-
-/// Writes audit entries that belong to no other commit.
-struct AppendAudit: LoneCommand {
-    let entries: [AuditEntry]
-
-    func decide(in transaction: any StorageTransaction, context: CommitContext) throws(ApusError) -> CommitOutcome {
-        var batch = CommitBatch()
-        batch.audit = entries
-        try transaction.apply(batch)
-        return CommitOutcome()
-    }
-
-    func fail(_ error: ApusError) {}
 }
 
 extension CommitContext {

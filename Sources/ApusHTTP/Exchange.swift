@@ -23,7 +23,7 @@ final class Exchange {
     /// The room its body takes, until it is answered.
     private var room: BodyRoom.Share?
 
-    private let lane: Lane
+    let lane: Lane
     private var finish: ((Exchange, HTTPReply) -> Void)?
 
     init(

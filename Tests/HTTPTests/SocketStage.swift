@@ -173,6 +173,7 @@ final class ListService: SyncService {
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
         refusals.withLock { $0.append("\(error.code.rawValue) \(action) \(origin.actor)") }
     }
+    func noteAudit(_ entry: AuditEntry, then: @escaping Completion<Void>) { then(.failure(Self.absent)) }
     func attach(_ observer: any FeedObserver) {}
     func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
         let isHeld = writes.withLock { writes in

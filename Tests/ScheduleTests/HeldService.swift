@@ -74,6 +74,7 @@ extension HeldService {
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
         engine.noteRefusal(error, of: action, origin: origin)
     }
+    func noteAudit(_ entry: AuditEntry, then: @escaping Completion<Void>) { engine.noteAudit(entry, then: then) }
     func attach(_ observer: any FeedObserver) { engine.attach(observer) }
     func record(at address: RecordAddress, then: @escaping Completion<Record>) {
         engine.record(at: address, then: then)
