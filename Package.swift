@@ -116,7 +116,7 @@ let package = Package(
             ]),
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
-        tests("ServerTests", ["apus", crypto]),
+        tests("ServerTests", ["apus", crypto, nioCore, nioPosix, nioSSL]),
         tests("HistoryTests", ["CSQLite", "ServerTests"]),
         tests(
             "ScheduleTests",

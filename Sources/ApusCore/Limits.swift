@@ -64,6 +64,8 @@ public struct Limits: Sendable {
     public var tokenLeewaySeconds: Int64 = 30
     public var idempotencyLifeSeconds: Int64 = 86_400
     public var ttlSecondsMax: Int64 = 315_360_000
+    /// Until TLS is agreed upon.
+    public var handshakeSecondsMax: Int64 = 10
     /// From the first byte of a request to the end of its headers.
     public var headSecondsMax: Int64 = 10
     /// Seconds of a request in which less than 1 KiB of it came.

@@ -86,7 +86,14 @@ public struct HTTPTransport: Service {
                     guard let lane = lanes.first(where: { $0.loop === channel.eventLoop }) else {
                         throw ChannelError.operationUnsupported
                     }
-                    try Self.configure(channel, lane, context, routes)
+                    guard let tls = context.settings.tls else {
+                        try Self.configure(channel, lane, context, routes)
+                        return
+                    }
+                    let handshake = TLSHandshake(
+                        lane: lane, settings: context.settings, limits: context.service.limits
+                    ) { channel, _ in try Self.configure(channel, lane, context, routes) }
+                    try channel.pipeline.syncOperations.addHandlers([tls.makeHandler(), handshake])
                 }
             }
             .bind(host: context.settings.host, port: context.settings.port)

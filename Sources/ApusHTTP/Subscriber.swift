@@ -30,6 +30,8 @@ final class Subscriber {
     /// A page of the storage that is read as soon as the client has taken what was sent.
     private var nextPage: ChangesQuery?
     private var isPumping = false
+    /// About what was written since the last flush: until then, TLS does not count it as untaken.
+    private var unflushedBytes = 0
     private var isReadingState = false
     private var progressedAt = NIODeadline.now()
     private var ticksBehind = 0
@@ -40,6 +42,7 @@ final class Subscriber {
     private static let ticksBehindMax = 10
     /// Bytes written to one subscriber before others have their turn.
     private static let pumpBytes = 512 << 10
+    private static let unflushedBytesMax = 64 << 10
 
     init(principal: Principal, opening: StreamOpening, wire: Wire, context: HTTPContext, lane: Lane) {
         self.principal = principal
@@ -231,9 +234,13 @@ extension Subscriber {
         return run.bytes.readableBytes
     }
 
-    /// Writes without flushing: whoever has several to send does that at the end.
+    /// Writes and flushes only what is much: whoever has several to send flushes at the end.
     func write(_ bytes: ByteBuffer) {
         output?.write(NIOAny(bytes), promise: nil)
+        unflushedBytes += bytes.readableBytes
+        guard unflushedBytes >= Self.unflushedBytesMax else { return }
+        unflushedBytes = 0
+        output?.flush()
     }
 }
 

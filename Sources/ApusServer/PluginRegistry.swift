@@ -108,6 +108,7 @@ public struct TransportParts: Sendable {
     public var settings: Settings
     public var logger: Logger
     /// To be called with the address once connections are taken.
+    let tls: TLSIdentity?
     public var onListening: @Sendable (_ host: String, _ port: Int) -> Void
 
     fileprivate func http() -> HTTPTransport {
@@ -119,6 +120,8 @@ public struct TransportParts: Sendable {
         http.eventLoops = settings.loops
         http.adminAllowlist = settings.adminAllowlist
         http.trustedProxies = settings.trustedProxies
+        http.tls = tls
+        http.isSecure = tls != nil
         http.corsAllowOrigins = settings.corsAllowOrigins
         return HTTPTransport(service: service, auth: auth, settings: http, logger: logger, onListening: onListening)
     }

@@ -1,5 +1,6 @@
 public import ApusCore
 import ApusEngine
+import ApusHTTP
 import ApusUpkeep
 import Glibc
 public import Logging
@@ -11,6 +12,7 @@ public struct Server: Sendable {
     private let settings: Settings
     private let registry: PluginRegistry
     private let engine: Engine
+    private let tls: TLSIdentity?
     private let logger: Logger
 
     /// Files, threads' pipes and the connections that are only told that there are too many.
@@ -26,6 +28,8 @@ public struct Server: Sendable {
         self.settings = settings
         self.registry = registry
         self.logger = logger
+        let credentials = try settings.tlsFiles?.read()
+        tls = credentials.map { TLSIdentity($0) }
         // What is made from here on, the database's files above all, is nobody else's to read.
         umask(0o077)
         let storage = try Self.openStorage(settings, registry)
@@ -47,7 +51,7 @@ public struct Server: Sendable {
     /// - Throws: `IOError` when the address cannot be bound.
     public func run(onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void) async throws {
         let parts = TransportParts(
-            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger
+            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger, tls: tls
         ) { [engine, logger] host, port in
             let storage = engine.storageDescription
             logger.info(
@@ -58,8 +62,11 @@ public struct Server: Sendable {
                 ])
             onListening(host, port)
         }
+        let reload = TLSReload(
+            hangups: await UnixSignalsSequence(trapping: .sighup), files: settings.tlsFiles, identity: tls,
+            logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: engine.services + registry.makeTransports(parts),
+            services: engine.services + [reload] + registry.makeTransports(parts),
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.stopTime
         try await ServiceGroup(configuration: configuration).run()

@@ -24,6 +24,9 @@ public struct Settings: Sendable {
     public var host: String
     /// 0 for any free one.
     public var port: Int
+    /// With ``tlsKeyPath``, or neither.
+    public var tlsCertificatePath: String?
+    public var tlsKeyPath: String?
     public var logLevel: Logger.Level
     public var socketBufferBytes: Int
     /// `DB_PATH` as it was given: `data.db`, `sqlite:PATH`, `lmdb:PATH`, `memory:`.
@@ -83,6 +86,13 @@ public struct Settings: Sendable {
         cleanupIntervalMilliseconds = try source.required(SettingsTable.cleanupIntervalMilliseconds)
         host = try source.required(SettingsTable.host)
         port = try source.required(SettingsTable.port)
+        tlsCertificatePath = try source.value(of: SettingsTable.tlsCertificatePath)
+        tlsKeyPath = try source.value(of: SettingsTable.tlsKeyPath)
+        if (tlsCertificatePath == nil) != (tlsKeyPath == nil) {
+            let (given, missing) =
+                tlsKeyPath == nil ? ("TLS_CERT_PATH", "TLS_KEY_PATH") : ("TLS_KEY_PATH", "TLS_CERT_PATH")
+            throw SettingsError("\(given) is set, but \(missing) is not: TLS needs both, or neither to be off")
+        }
         logLevel = try source.required(SettingsTable.logLevel)
         socketBufferBytes = try source.required(SettingsTable.socketBufferBytes)
         databasePath = try source.required(SettingsTable.databasePath)
@@ -94,6 +104,9 @@ public struct Settings: Sendable {
 
     /// Whether only this machine can reach the server.
     public var isLoopback: Bool { Self.isLoopback(host) }
+
+    /// Whether clients come with TLS.
+    public var isSecure: Bool { tlsCertificatePath != nil }
 
     public var jwtSecret: String { jwt.text }
     public var adminAPIKey: String { adminKey.text }

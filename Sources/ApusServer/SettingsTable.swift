@@ -49,6 +49,9 @@ enum SettingsTable {
     static let host = Setting("HOST", .host, default: "0.0.0.0", "The address to listen on.")
     static let port = Setting<Int>(
         "PORT", .integer(0...65_535), default: "8000", "The port to listen on; 0 for any free one.")
+    static let tlsCertificatePath = Setting(
+        "TLS_CERT_PATH", .text, default: nil, "PEM file with the server's certificate and its chain; turns TLS on.")
+    static let tlsKeyPath = Setting("TLS_KEY_PATH", .text, default: nil, "PEM file with the certificate's private key.")
     static let logLevel = Setting<Logger.Level>(
         "LOG_LEVEL", .word(of: Logger.Level.allCases), default: "info", "How much is logged to standard error.")
     static let socketBufferBytes = Setting<Int>(
@@ -66,8 +69,9 @@ enum SettingsTable {
         SettingRow(adminAllowlist), SettingRow(trustedProxies), SettingRow(corsAllowOrigins),
         SettingRow(rateLimitPerMinute), SettingRow(adminRateLimitPerMinute), SettingRow(tokenTTLSeconds),
         SettingRow(auditTTLDays), SettingRow(tombstoneTTLDays), SettingRow(cleanupIntervalMilliseconds),
-        SettingRow(host), SettingRow(port), SettingRow(logLevel), SettingRow(socketBufferBytes),
-        SettingRow(databasePath), SettingRow(durability), SettingRow(loops),
+        SettingRow(host), SettingRow(port), SettingRow(tlsCertificatePath), SettingRow(tlsKeyPath),
+        SettingRow(logLevel), SettingRow(socketBufferBytes), SettingRow(databasePath), SettingRow(durability),
+        SettingRow(loops),
     ]
 }
 

@@ -15,16 +15,19 @@ struct Banner {
     var text: String {
         let secrets = settings.secretsOrigin + (settings.hasNewSecrets ? " (made now, readable by you alone)" : "")
         let facts = """
-            apus \(Version.current) listening on http://\(authority)
+            apus \(Version.current) listening on \(http)://\(authority)
 
-              REST       http://\(authority)/v1
-              WebSocket  ws://\(authority)/v1/realtime
-              Health     http://\(authority)/health
+              REST       \(http)://\(authority)/v1
+              WebSocket  \(settings.isSecure ? "wss" : "ws")://\(authority)/v1/realtime
+              Health     \(http)://\(authority)/health
               Database   \(settings.databasePlace)
               Secrets    \(secrets)
             """
-        return settings.isLoopback ? facts + "\n\n" + commands : facts
+        // The names in a certificate are hardly those of the loopback.
+        return settings.isLoopback && !settings.isSecure ? facts + "\n\n" + commands : facts
     }
+
+    private var http: String { settings.isSecure ? "https" : "http" }
 
     private var authority: String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

@@ -6,6 +6,8 @@ import ArgumentParser
 struct SettingFlags: ParsableArguments {
     @Option(parsing: .unconditional, help: help("HOST")) var host: String?
     @Option(parsing: .unconditional, help: help("PORT")) var port: String?
+    @Option(parsing: .unconditional, help: help("TLS_CERT_PATH")) var tlsCertPath: String?
+    @Option(parsing: .unconditional, help: help("TLS_KEY_PATH")) var tlsKeyPath: String?
     @Option(parsing: .unconditional, help: help("DB_PATH")) var dbPath: String?
     @Option(
         name: [.customLong("durability"), .customLong("db-durability")], parsing: .unconditional,
@@ -27,7 +29,8 @@ struct SettingFlags: ParsableArguments {
     /// Those that were given, by the settings' names.
     var given: [String: String] {
         let all = [
-            "HOST": host, "PORT": port, "DB_PATH": dbPath, "DB_DURABILITY": durability,
+            "HOST": host, "PORT": port, "TLS_CERT_PATH": tlsCertPath, "TLS_KEY_PATH": tlsKeyPath, "DB_PATH": dbPath,
+            "DB_DURABILITY": durability,
             "LOG_LEVEL": logLevel, "TOKEN_TTL_SECONDS": tokenTtlSeconds, "RATE_LIMIT_PER_MIN": rateLimitPerMin,
             "ADMIN_RATE_LIMIT_PER_MIN": adminRateLimitPerMin, "ADMIN_USERNAME": adminUsername,
             "ADMIN_IP_ALLOWLIST": adminIpAllowlist, "TRUSTED_PROXIES": trustedProxies,

@@ -12,7 +12,15 @@ final class RunningServer: Sendable {
 
     let directory: ScratchDirectory
     private let settings: [String: String]
-    private let run: Mutex<(program: Program, port: Int)>
+    private let run: Mutex<Run>
+
+    private struct Run {
+        var program: Program
+        /// Where it listens.
+        var port: Int
+        /// Of a server with TLS: what speaks it for the tests' own clients.
+        var tunnel: TLSTunnel?
+    }
 
     /// - Parameters:
     ///   - overrides: settings that differ from the tests' own.
@@ -31,7 +39,7 @@ final class RunningServer: Sendable {
     static let defaults = [
         "JWT_SECRET": TestSecret.jwt, "ADMIN_API_KEY": TestSecret.adminKey, "HOST": "127.0.0.1", "PORT": "0",
         "RATE_LIMIT_PER_MIN": "0", "ADMIN_RATE_LIMIT_PER_MIN": "0", "LOG_LEVEL": "warning",
-    ].merging(TestStorage.current.settings) { $1 }
+    ].merging(TestStorage.current.settings) { $1 }.merging(TestCertificate.everywhere) { $1 }
 
     private static let common = Mutex<RunningServer?>(nil)
 
@@ -47,7 +55,10 @@ final class RunningServer: Sendable {
     }
 
     var program: Program { run.withLock { $0.program } }
-    var port: Int { run.withLock { $0.port } }
+    /// Where HTTP/1.1 is spoken with it in the clear.
+    var port: Int { run.withLock { $0.tunnel?.port ?? $0.port } }
+    /// Where it listens itself; with TLS, if it was started so.
+    var ownPort: Int { run.withLock { $0.port } }
     /// Everything it has logged since it was last started.
     var errors: String { program.errors }
 
@@ -93,11 +104,15 @@ final class RunningServer: Sendable {
 
     private static func start(
         _ settings: [String: String], in directory: ScratchDirectory
-    ) throws -> (program: Program, port: Int) {
+    ) throws -> Run {
         let program = try Program(["serve"], environment: settings, in: directory.path)
         let end = monotonicSeconds() + patience
         while monotonicSeconds() < end {
-            if let port = listeningPort(in: program.printed) { return (program, port) }
+            if let port = listeningPort(in: program.printed) {
+                let chain = settings["TLS_CERT_PATH"].flatMap { $0.isEmpty ? nil : $0 }
+                let tunnel = try chain.map { try TLSTunnel(to: port, authority: TestCertificate.authority(of: $0)) }
+                return Run(program: program, port: port, tunnel: tunnel)
+            }
             guard program.isRunning else { break }
             sleepSeconds(0.01)
         }
