@@ -18,6 +18,9 @@ public struct AdminCredentials: Sendable {
         Self.digest(of: candidate) == keyDigest
     }
 
+    /// Whether the key is shorter than 32 characters, so that it may be a word somebody thought of.
+    public static func isGuessable(key: String) -> Bool { key.utf8.count < 32 }
+
     private static func digest(of text: String) -> SHA256Digest {
         SHA256.hash(data: Array(text.utf8))
     }

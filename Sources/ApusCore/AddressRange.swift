@@ -62,10 +62,17 @@ public enum ClientAddress {
     /// The network whose clients are counted together: an IPv4 address itself, of an IPv6 address its /64, because that
     /// is what one client is given; `nil` for the loopback and for anything that is no address.
     public static func network(of address: String) -> String? {
-        guard let address = Address(address.utf8[...]), !loopback.contains(where: { $0.contains(address) }) else {
-            return nil
-        }
+        guard let address = Address(address.utf8[...]), !isLoopback(address) else { return nil }
         return address.masked(to: min(address.bitCount, 64)).text
+    }
+
+    /// Whether `address` is one of this machine's own, of which it has many.
+    public static func isLoopback(_ address: String) -> Bool {
+        Address(address.utf8[...]).map(isLoopback) ?? false
+    }
+
+    private static func isLoopback(_ address: Address) -> Bool {
+        loopback.contains { $0.contains(address) }
     }
 
     private static let loopback = ["127.0.0.0/8", "::1"].compactMap { AddressRange($0) }

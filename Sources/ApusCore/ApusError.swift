@@ -51,6 +51,8 @@ public struct ApusError: Error, Sendable {
     public var fields: [Field]
     /// When it makes sense to try again, in seconds.
     public var retryAfterSeconds: Int?
+    /// Of what there was too little, told with `rate-limited`.
+    public var allowance: Allowance?
     /// The server's clock, told with `clock-skew`.
     public var serverTime: Timestamp?
     /// For the operator's log; never sent.

@@ -28,6 +28,22 @@ public enum Base64 {
         return bytes
     }
 
+    /// Reads the standard form with its padding; `nil` for anything but the one canonical text of some bytes.
+    public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        let padding = text.suffix(2).count { $0 == UInt8(ascii: "=") }
+        guard text.count % 4 == 0, !text.contains(where: { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }) else {
+            return nil
+        }
+        return decodeURL(
+            text.dropLast(padding).lazy.map { character in
+                switch character {
+                case UInt8(ascii: "+"): UInt8(ascii: "-")
+                case UInt8(ascii: "/"): UInt8(ascii: "_")
+                default: character
+                }
+            })
+    }
+
     private static func encode(_ bytes: [UInt8], _ alphabet: [UInt8]) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count * 4 + 2) / 3)

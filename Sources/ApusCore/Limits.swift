@@ -12,10 +12,13 @@ public struct Limits: Sendable {
     public var valueBytesMax = 1 << 20
     public var valueDepthMax = 128
     public var bulkItemsMax = 10_000
+    /// So many items of a bulk count as one request more.
+    public var bulkItemsPerRequest = 100
     public var pageRecordsMax = 1000
     public var pageRecordsDefault = 100
     /// A page ends early at this many bytes of values, so that 1,000 records of 1 MiB are never held at once.
     public var pageBytesMax = 2 << 20
+    public var headersMax = 256
     public var headerBytesMax = 16 << 10
     public var urlBytesMax = 8 << 10
     public var messageBytesMax = 1 << 20

@@ -16,8 +16,10 @@ public protocol SyncService: Sendable {
 
     /// Whether the token behind `principal` still stands, and its user may ask once more now.
     ///
+    /// - Returns: what the user may still ask; `nil` for as much as anybody likes.
     /// - Throws: `token-expired`, `token-revoked`, `rate-limited`.
-    func admit(_ principal: Principal) throws(ApusError)
+    @discardableResult
+    func admit(_ principal: Principal) throws(ApusError) -> Allowance?
 
     /// Whether `principal` may read and write what belongs to `owner`.
     ///
@@ -29,6 +31,14 @@ public protocol SyncService: Sendable {
     /// - Throws: `rate-limited`.
     func admitAdministrator(from address: String) throws(ApusError)
 
+    /// Whether a secret that may be wrong is worth looking at, after all the wrong ones that came from this address.
+    ///
+    /// - Throws: `rate-limited`.
+    func admitGuess(of secret: GuessedSecret, from address: String) throws(ApusError)
+
+    /// A secret was wrong: this counts against the address, and for the audit log unless it was a token.
+    func noteWrongGuess(of secret: GuessedSecret, origin: RequestOrigin)
+
     /// Counts a refusal for the audit log.
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin)
 
@@ -38,6 +48,8 @@ public protocol SyncService: Sendable {
     // MARK: Data
 
     /// Answers after the commit is durable; in the order of the commits, which is the order of the calls.
+    ///
+    /// - Throws: in the answer, `rate-limited` for a bulk that is larger than what the user may still ask.
     func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>)
 
     /// - Throws: in the answer, `not-found` when nothing live is there.

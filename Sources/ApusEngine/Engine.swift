@@ -18,6 +18,7 @@ public final class Engine: SyncService {
     private let users: RateLimiter
     private let administrators: RateLimiter
     private let refusals = RefusalTally()
+    private let guesses: Guesses
     private let logger: Logger
     private let started = ContinuousClock.now
 
@@ -37,6 +38,7 @@ public final class Engine: SyncService {
         startedAt = clock.now()
         users = RateLimiter(perMinute: settings.rateLimitPerMinute)
         administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
+        guesses = Guesses(settings: settings, refusals: refusals, clock: clock)
         presence = Presence(limits: settings.limits, observers: observers, clock: clock)
         let writer = try storage.openWriter()
         revocations = RevocationList(tokens: try writer.revocations(), cutoffs: try writer.cutoffs())
@@ -100,9 +102,10 @@ extension Engine {
         guard !revocations.revokes(principal) else { throw .tokenRevoked }
     }
 
-    public func admit(_ principal: Principal) throws(ApusError) {
+    @discardableResult
+    public func admit(_ principal: Principal) throws(ApusError) -> Allowance? {
         try checkStanding(of: principal)
-        try users.admit(principal.user.text, at: ContinuousClock.now - started)
+        return try users.admit(principal.user.text, at: ContinuousClock.now - started)
     }
 
     public func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError) {
@@ -112,7 +115,15 @@ extension Engine {
     }
 
     public func admitAdministrator(from address: String) throws(ApusError) {
-        try administrators.admit(address, at: ContinuousClock.now - started)
+        try administrators.admit(Guesses.source(of: address), at: ContinuousClock.now - started)
+    }
+
+    public func admitGuess(of secret: GuessedSecret, from address: String) throws(ApusError) {
+        try guesses.admit(secret, from: address)
+    }
+
+    public func noteWrongGuess(of secret: GuessedSecret, origin: RequestOrigin) {
+        guesses.noteWrong(secret, origin: origin)
     }
 
     public func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
@@ -128,7 +139,20 @@ extension Engine {
 
 extension Engine {
     public func write(_ request: WriteRequest, then: @escaping Completion<WriteAnswer>) {
-        committer.submit(.write(request, then))
+        do throws(ApusError) {
+            try charge(request)
+            committer.submit(.write(request, then))
+        } catch {
+            then(.failure(error))
+        }
+    }
+
+    /// A bulk is one request, which was admitted as such, and one more for every so many items; but no bulk is more
+    /// than what a user may ask who has been silent for a minute.
+    private func charge(_ request: WriteRequest) throws(ApusError) {
+        guard request.isBulk, let principal = request.principal else { return }
+        let more = min(request.items.count / limits.bulkItemsPerRequest, settings.rateLimitPerMinute - 1)
+        try users.admit(principal.user.text, count: more, at: ContinuousClock.now - started)
     }
 
     public func record(at address: RecordAddress, then: @escaping Completion<Record>) {

@@ -3,8 +3,15 @@ import Synchronization
 
 /// Counts refused requests by minute, source and reason, so that a flood of them is one audit entry a minute.
 final class RefusalTally: Sendable {
+    /// What the audit log calls it.
+    enum Kind: String {
+        case refusal = "request.refused"
+        case failedLogin = "login.failed"
+    }
+
     private struct Key: Hashable {
         var minute: Int64
+        var kind: Kind
         var actor: String
         var ip: String
         var action: String
@@ -18,10 +25,13 @@ final class RefusalTally: Sendable {
         self.sourcesMax = sourcesMax
     }
 
-    func note(_ code: ApusError.Code, of action: String, origin: RequestOrigin, at now: Timestamp) {
+    func note(
+        _ code: ApusError.Code, of action: String, as kind: Kind = .refusal, origin: RequestOrigin, at now: Timestamp
+    ) {
         counts.withLock { counts in
             var key = Key(
-                minute: now.milliseconds / 60_000, actor: origin.actor, ip: origin.ip, action: action, code: code)
+                minute: now.milliseconds / 60_000, kind: kind, actor: origin.actor, ip: origin.ip, action: action,
+                code: code)
             if counts.count >= sourcesMax, counts[key] == nil {
                 key.actor = "many"
                 key.ip = ""
@@ -42,8 +52,9 @@ final class RefusalTally: Sendable {
         return ended.map { key, count in
             AuditEntry(
                 at: Timestamp(milliseconds: key.minute * 60_000),
-                origin: RequestOrigin(actor: key.actor, ip: key.ip, requestID: ""), action: "request.refused",
-                target: key.action, outcome: key.code.rawValue, detail: "\(count) in this minute")
+                origin: RequestOrigin(actor: key.actor, ip: key.ip, requestID: ""),
+                action: key.kind.rawValue, target: key.action, outcome: key.code.rawValue,
+                detail: "\(count) in this minute")
         }
     }
 }

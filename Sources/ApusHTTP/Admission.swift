@@ -26,21 +26,39 @@ struct Admission {
                 return
             }
             exchange.target = try RequestTarget(head.uri)
-            guard !WebSocketHandshake.isAsked(by: head) else {
+            let isGuarded = AdministratorGate.guards(exchange.target)
+            guard isGuarded || !WebSocketHandshake.isAsked(by: head) else {
                 try judgeHandshake(exchange, then)
                 return
             }
-            switch routes.match(head.method, exchange.target.segments) {
-            case .none: throw ApusError(.notFound, "there is nothing at this path")
-            case .otherMethods(let methods): then(.reply(otherMethod(exchange, methods)))
-            case .found(let route, let parameters):
+            let match = routes.match(head.method, exchange.target.segments)
+            if case .found(let route, let parameters) = match {
                 exchange.action = route.pattern
                 exchange.parameters = parameters
                 exchange.takesBody = route.takesBody
-                judge(exchange, for: route, then)
+            }
+            guard isGuarded || match.isAdministrators else {
+                judge(exchange, match, then)
+                return
+            }
+            AdministratorGate(context: context, lane: lane).admit(exchange) { result in
+                switch result {
+                case .success(let administrator):
+                    exchange.administrator = administrator
+                    judge(exchange, match, then)
+                case .failure(let error): then(.refusal(error))
+                }
             }
         } catch {
             then(.refusal(error))
+        }
+    }
+
+    private func judge(_ exchange: Exchange, _ match: RouteTable.Match, _ then: @escaping (Verdict) -> Void) {
+        switch match {
+        case .none: then(.refusal(ApusError(.notFound, "there is nothing at this path")))
+        case .otherMethods(let methods): then(.reply(otherMethod(exchange, methods)))
+        case .found(let route, _): judge(exchange, for: route, then)
         }
     }
 
@@ -68,7 +86,10 @@ struct Admission {
 
     private func otherMethod(_ exchange: Exchange, _ methods: [HTTPMethod]) -> HTTPReply {
         let allow = ("Allow", methods.map(\.rawValue).joined(separator: ", "))
-        guard exchange.head.method != .OPTIONS else { return CrossOrigin.preflight(exchange.head, allow: allow) }
+        guard exchange.head.method != .OPTIONS else {
+            let origins = exchange.isAdministrators ? [] : context.settings.corsAllowOrigins
+            return CrossOrigin.preflight(exchange.head, allowed: origins, allow: allow)
+        }
         var reply = HTTPReply.problem(
             ApusError(.methodNotAllowed, "this path does not take \(exchange.head.method.rawValue)"),
             requestID: exchange.requestID)
@@ -81,7 +102,7 @@ struct Admission {
             switch route.access {
             case .everyone: then(.route(route))
             case .administrator:
-                try checkAdministrator(exchange)
+                precondition(exchange.administrator != nil, "the gate comes first")
                 try checkType(exchange, for: route)
                 then(.route(route))
             case .user:
@@ -89,10 +110,11 @@ struct Admission {
                 guard let token = inURL ?? Authentication.bearer(exchange.head.headers) else {
                     throw ApusError(.unauthenticated, "a Bearer token is needed")
                 }
-                Authentication(context: context, lane: lane).admit(token) { result in
+                Authentication(context: context, lane: lane).admit(token, from: exchange.address) { result in
                     do throws(ApusError) {
-                        let principal = try result.get()
+                        let (principal, allowance) = try result.get()
                         exchange.principal = principal
+                        exchange.allowance = allowance
                         if route.namesOwner {
                             try context.service.authorize(principal, for: try exchange.owner())
                         }
@@ -108,17 +130,6 @@ struct Admission {
         }
     }
 
-    private func checkAdministrator(_ exchange: Exchange) throws(ApusError) {
-        let allowlist = context.settings.adminAllowlist
-        guard allowlist.isEmpty || allowlist.contains(where: { $0.contains(exchange.address) }) else {
-            throw ApusError(.ipNotAllowed, "this address may not use the administrator's routes")
-        }
-        try context.service.admitAdministrator(from: exchange.address)
-        guard context.settings.isAdministratorKey(exchange.header("X-Admin-Api-Key") ?? "") else {
-            throw ApusError(.unauthenticated, "X-Admin-Api-Key is missing or wrong")
-        }
-    }
-
     private func checkType(_ exchange: Exchange, for route: Route) throws(ApusError) {
         if route.takesBody, exchange.head.announcedBodyBytes != 0 { try exchange.requireJSONType() }
     }
@@ -126,10 +137,11 @@ struct Admission {
     private func judgeHandshake(_ exchange: Exchange, _ then: @escaping (Verdict) -> Void) throws(ApusError) {
         exchange.action = "socket.open"
         let handshake = try WebSocketHandshake(exchange.head, exchange.target, settings: context.settings)
-        Authentication(context: context, lane: lane).admit(handshake.token) { result in
+        Authentication(context: context, lane: lane).admit(handshake.token, from: exchange.address) { result in
             switch result {
-            case .success(let principal):
+            case .success(let (principal, allowance)):
                 exchange.principal = principal
+                exchange.allowance = allowance
                 then(.socket(handshake))
             case .failure(let error): then(.refusal(error))
             }

@@ -7,10 +7,23 @@ struct Authentication {
     let context: HTTPContext
     let lane: Lane
 
+    /// Whose token it is, and what is left to them.
+    typealias Admitted = (principal: Principal, allowance: Allowance?)
+
     /// `then` is called on the event loop, at once or later.
-    func admit(_ token: String, then: @escaping (Result<Principal, ApusError>) -> Void) {
-        if let principal = context.auth.remembered(token) {
-            then(admitted(principal))
+    ///
+    /// - Parameter address: the client's, against which a token counts that was never good.
+    func admit(
+        _ token: String, from address: String, then: @escaping (Result<Admitted, ApusError>) -> Void
+    ) {
+        do throws(ApusError) {
+            if let principal = context.auth.remembered(token) {
+                then(admitted(principal))
+                return
+            }
+            try context.service.admitGuess(of: .token, from: address)
+        } catch {
+            then(.failure(error))
             return
         }
         let bound = NIOLoopBound(then, eventLoop: lane.loop)
@@ -21,6 +34,10 @@ struct Authentication {
                 verified = .success(try await auth.verify(token))
             } catch {
                 verified = .failure(error)
+                if error.code == .unauthenticated {
+                    context.service.noteWrongGuess(
+                        of: .token, origin: RequestOrigin(actor: "unknown", ip: address, requestID: ""))
+                }
             }
             lane.post {
                 let result = verified.flatMap { Authentication(context: context, lane: lane).admitted($0) }
@@ -29,10 +46,9 @@ struct Authentication {
         }
     }
 
-    private func admitted(_ principal: Principal) -> Result<Principal, ApusError> {
+    private func admitted(_ principal: Principal) -> Result<Admitted, ApusError> {
         do throws(ApusError) {
-            try context.service.admit(principal)
-            return .success(principal)
+            return .success((principal, try context.service.admit(principal)))
         } catch {
             return .failure(error)
         }

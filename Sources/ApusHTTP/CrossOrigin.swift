@@ -6,7 +6,8 @@ enum CrossOrigin {
     private static let requestHeaders =
         "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Conflict-Field, "
         + "X-Conflict-Policy"
-    private static let exposedHeaders = "ETag, Idempotency-Replayed, Retry-After, X-Request-Id"
+    private static let exposedHeaders =
+        "ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
     /// Lets a listed origin read the answer; others get the answer without leave to read it.
     static func writeHeaders(for request: HTTPRequestHead, allowed: [String], to buffer: inout ByteBuffer) {
@@ -17,10 +18,14 @@ enum CrossOrigin {
         buffer.writeHeader("Access-Control-Expose-Headers", exposedHeaders)
     }
 
-    /// The answer to `OPTIONS`, also when it asks on a page's behalf.
-    static func preflight(_ request: HTTPRequestHead, allow: (name: String, value: String)) -> HTTPReply {
+    /// The answer to `OPTIONS`, also when it asks on a page's behalf: then a listed origin is told what it may send.
+    static func preflight(
+        _ request: HTTPRequestHead, allowed: [String], allow: (name: String, value: String)
+    ) -> HTTPReply {
         var reply = HTTPReply(status: .noContent, headers: [allow])
-        guard request.headers.contains(name: "Access-Control-Request-Method") else { return reply }
+        guard request.headers.contains(name: "Access-Control-Request-Method"),
+            let origin = request.headers.first(name: "Origin"), allowed.contains(origin)
+        else { return reply }
         reply.headers.append(("Access-Control-Allow-Methods", allow.value))
         reply.headers.append(("Access-Control-Allow-Headers", requestHeaders))
         reply.headers.append(("Access-Control-Max-Age", "600"))

@@ -164,10 +164,10 @@ extension DataRoutes {
             at: try exchange.recordAddress(),
             then: exchange.answer { record, _ in
                 let tag = ("ETag", Exchange.tag(record.sequence))
+                let same = HTTPReply(status: .notModified, headers: [tag], isRevalidated: true)
                 switch precondition {
-                case .absent: return HTTPReply(status: .notModified, headers: [tag])
-                case .sequenceNotIn(let known) where known.contains(record.sequence):
-                    return HTTPReply(status: .notModified, headers: [tag])
+                case .absent: return same
+                case .sequenceNotIn(let known) where known.contains(record.sequence): return same
                 case .none, .present, .sequenceIn, .sequenceNotIn: break
                 }
                 var reply = HTTPReply.json { body in
@@ -176,6 +176,7 @@ extension DataRoutes {
                     body.writeStaticString("}")
                 }
                 reply.headers.append(tag)
+                reply.isRevalidated = true
                 return reply
             })
     }

@@ -12,6 +12,16 @@ final class Exchange {
     let address: String
     /// Whose token it is; set before a user's route is called.
     var principal: Principal?
+    /// Who the administrator is, on a route for one.
+    var administrator: Administrator?
+    /// Whether it was sent to where only administrators are let in.
+    var isAdministrators = false
+    /// What it is told to bring if it is not let in.
+    var challenge = "Bearer"
+    /// What is left to its user after it; `nil` for as much as anybody likes.
+    var allowance: Allowance?
+    /// Whether the audit log knows already why it is refused.
+    var isRefusalNoted = false
     /// Set, with the parameters, before a route is called.
     var target = RequestTarget.root
     var parameters: [String] = []
@@ -65,18 +75,14 @@ final class Exchange {
 
     func fail(_ error: ApusError) {
         if error.cause != nil, error.code.status >= 500 { context.log(error, requestID: requestID) }
-        reply(.problem(error, requestID: requestID))
+        if let allowance = error.allowance { self.allowance = allowance }
+        reply(.problem(error, requestID: requestID, challenge: challenge))
     }
 
     /// Answers with the error; the audit log counts those that say "you may not".
     func refuse(_ error: ApusError) {
-        switch error.code.status {
-        case 401, 403, 429:
-            let actor = principal.map { "user:\($0.user)" } ?? "unknown"
-            service.noteRefusal(
-                error, of: "\(head.method.rawValue) \(action)",
-                origin: RequestOrigin(actor: actor, ip: address, requestID: requestID))
-        default: break
+        if !isRefusalNoted, [401, 403, 429].contains(error.code.status) {
+            service.noteRefusal(error, of: "\(head.method.rawValue) \(action)", origin: strangersOrigin)
         }
         fail(error)
     }
@@ -160,10 +166,17 @@ final class Exchange {
 
     var service: any SyncService { context.service }
 
-    /// Who asks, for the audit log.
+    /// Who asks, for the audit log, once that is known.
     var origin: RequestOrigin {
-        RequestOrigin(actor: principal.map { "user:\($0.user)" } ?? "admin", ip: address, requestID: requestID)
+        RequestOrigin(actor: actor ?? "admin", ip: address, requestID: requestID)
     }
+
+    /// The same of somebody who may be anybody.
+    var strangersOrigin: RequestOrigin {
+        RequestOrigin(actor: actor ?? "unknown", ip: address, requestID: requestID)
+    }
+
+    private var actor: String? { principal.map { "user:\($0.user)" } ?? administrator?.actor }
 
     func header(_ name: String) -> String? { head.headers.first(name: name) }
 }

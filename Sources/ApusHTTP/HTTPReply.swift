@@ -9,6 +9,8 @@ struct HTTPReply: Sendable {
     var headers: [(name: String, value: String)] = []
     var contentType = "application/json"
     var body = ByteBuffer()
+    /// Whether the client may keep it and ask, by its `ETag`, whether it still holds; otherwise it is kept nowhere.
+    var isRevalidated = false
 
     /// A JSON body that `write` appends.
     static func json(_ status: HTTPResponseStatus = .ok, _ write: (inout ByteBuffer) -> Void) -> HTTPReply {
@@ -18,13 +20,15 @@ struct HTTPReply: Sendable {
     }
 
     /// The error's problem object, with the headers its status asks for.
-    static func problem(_ error: ApusError, requestID: String) -> HTTPReply {
+    ///
+    /// - Parameter challenge: what a 401 asks for.
+    static func problem(_ error: ApusError, requestID: String, challenge: String = "Bearer") -> HTTPReply {
         var reply = HTTPReply(
             status: HTTPResponseStatus(statusCode: error.code.status, reasonPhrase: error.code.title),
             contentType: "application/problem+json")
         reply.body.writeProblem(error, requestID: requestID)
         switch error.code.status {
-        case 401: reply.headers.append(("WWW-Authenticate", "Bearer"))
+        case 401: reply.headers.append(("WWW-Authenticate", challenge))
         // RFC 9110, section 15.5.22, and RFC 6455, section 4.4.
         case 426: reply.headers += [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
         default: break
@@ -53,6 +57,7 @@ extension ByteBuffer {
         writeHeader("Date", date)
         writeHeader("X-Request-Id", exchange.requestID)
         for header in reply.headers { writeHeader(header.name, header.value) }
+        writeStandingHeaders(beside: reply.headers, isRevalidated: reply.isRevalidated, to: exchange)
         if reply.status == .upgradeRequired {
             // RFC 9110, section 7.8: Upgrade is named in Connection.
             writeStaticString(isLast ? "Connection: close, upgrade\r\n" : "Connection: upgrade\r\n")
@@ -61,9 +66,19 @@ extension ByteBuffer {
         } else if exchange.head.isHTTP10 {
             writeStaticString("Connection: keep-alive\r\n")
         }
-        CrossOrigin.writeHeaders(
-            for: exchange.head, allowed: exchange.context.settings.corsAllowOrigins, to: &self)
         writeStaticString("\r\n")
+    }
+
+    private mutating func writeStandingHeaders(
+        beside own: [(name: String, value: String)], isRevalidated: Bool, to exchange: Exchange
+    ) {
+        let settings = exchange.context.settings
+        StandingHeaders.write(beside: own, isRevalidated: isRevalidated, isSecure: settings.isSecure, to: &self)
+        if let allowance = exchange.allowance { writeAllowance(allowance) }
+        // What is the administrator's is for no page of another origin, whichever are listed.
+        if !exchange.isAdministrators {
+            CrossOrigin.writeHeaders(for: exchange.head, allowed: settings.corsAllowOrigins, to: &self)
+        }
     }
 
     /// Appends the answer that turns a connection into a socket (RFC 6455, section 4.2.2).
@@ -79,13 +94,12 @@ extension ByteBuffer {
     mutating func writeStreamHead(to exchange: Exchange, date: String) {
         writeStaticString("HTTP/1.1 200 OK\r\n")
         writeHeader("Content-Type", EventStream.contentType)
-        // Proxies must neither keep it nor hold it back.
-        writeStaticString("Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n")
+        // Proxies must not hold it back.
+        writeStaticString("X-Accel-Buffering: no\r\n")
         writeHeader("Date", date)
         writeHeader("X-Request-Id", exchange.requestID)
         writeStaticString("Connection: close\r\n")
-        CrossOrigin.writeHeaders(
-            for: exchange.head, allowed: exchange.context.settings.corsAllowOrigins, to: &self)
+        writeStandingHeaders(beside: [], isRevalidated: false, to: exchange)
         writeStaticString("\r\nretry: 2000\n\n")
     }
 

@@ -18,6 +18,12 @@ public struct HTTPSettings: Sendable {
     public var corsAllowOrigins: [String] = []
     /// Compares in constant time.
     public var isAdministratorKey: @Sendable (String) -> Bool
+    /// Whether the key is so short that it has to be kept from being guessed.
+    public var isKeyGuessable = false
+    /// Who may log in to the administrator's routes; `nil` for nobody.
+    public var login: (any LoginProvider)?
+    /// Whether clients come by TLS.
+    public var isSecure = false
     /// Seals cursors; cursors made with another one are refused.
     public var cursorSecret: Secret
     public var version: String

@@ -8,7 +8,7 @@ struct Route: Sendable {
         case everyone
         /// A token's user; the first path parameter, if there is one, names the owner and must be that user.
         case user
-        /// The administrator's key, from an allowed address.
+        /// The administrator's key or login, from an allowed address.
         case administrator
     }
 
@@ -64,6 +64,11 @@ struct RouteTable: Sendable {
         /// The path is known, but not with this method.
         case otherMethods([HTTPMethod])
         case none
+
+        /// Whether what was found is for administrators, wherever it is.
+        var isAdministrators: Bool {
+            if case .found(let route, _) = self, case .administrator = route.access { true } else { false }
+        }
     }
 
     private struct Node: Sendable {

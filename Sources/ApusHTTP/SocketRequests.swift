@@ -95,9 +95,9 @@ extension WebSocketSession {
 
     private func authenticate(_ token: String, id: JSONText?) {
         let ticket = answers.take()
-        Authentication(context: context, lane: lane).admit(token) { [self] result in
+        Authentication(context: context, lane: lane).admit(token, from: address) { [self] result in
             do throws(ApusError) {
-                let principal = try result.get()
+                let principal = try result.get().principal
                 try context.service.authorize(principal, for: subscriber.user)
                 subscriber.renew(principal)
                 answer(ticket, .acknowledged(.renewed(until: principal.expiresAt), id: id))

@@ -31,9 +31,7 @@ struct WebSocketHandshake {
         guard !versions.isEmpty else { throw ApusError(.badParameter, "Sec-WebSocket-Version must be 13") }
         guard versions == ["13"] else { throw ApusError(.upgradeRequired, "Sec-WebSocket-Version must be 13") }
         let keys = head.headers["Sec-WebSocket-Key"]
-        guard keys.count == 1, keys[0].utf8.count == 24, keys[0].hasSuffix("=="),
-            Base64.decodeURL(keys[0].utf8.dropLast(2).map(Self.urlForm)) != nil
-        else {
+        guard keys.count == 1, keys[0].utf8.count == 24, Base64.decode(keys[0].utf8)?.count == 16 else {
             throw ApusError(.badParameter, "Sec-WebSocket-Key must be 16 bytes in base64")
         }
         let allowed = settings.corsAllowOrigins
@@ -54,14 +52,6 @@ struct WebSocketHandshake {
         if let token = Authentication.bearer(head.headers) { return token }
         if let offered { return String(offered.dropFirst(tokenProtocol.count)) }
         throw ApusError(.unauthenticated, "a token is needed to open a socket")
-    }
-
-    private static func urlForm(_ character: UInt8) -> UInt8 {
-        switch character {
-        case UInt8(ascii: "+"): UInt8(ascii: "-")
-        case UInt8(ascii: "/"): UInt8(ascii: "_")
-        default: character
-        }
     }
 
     private static func accept(_ key: String) -> String {

@@ -115,6 +115,10 @@ public struct TransportParts: Sendable {
         var http = HTTPSettings(
             isAdministratorKey: AdminCredentials(key: settings.adminAPIKey).isKey,
             cursorSecret: Secret(settings.jwtSecret), version: Version.current)
+        http.isKeyGuessable = AdminCredentials.isGuessable(key: settings.adminAPIKey)
+        http.login = settings.adminPassword.map {
+            AdminLogin(name: settings.adminUsername, password: $0, clock: SystemClock())
+        }
         http.host = settings.host
         http.port = settings.port
         http.eventLoops = settings.loops

@@ -47,6 +47,29 @@ import Testing
         #expect(throws: ApusError.self) { try stage.engine.admitAdministrator(from: "192.0.2.1") }
         #expect(throws: Never.self) { try stage.engine.admitAdministrator(from: "192.0.2.2") }
     }
+
+    @Test func `a bulk counts as a request more for every hundred items`() async throws {
+        let stage = try EngineStage { $0.rateLimitPerMinute = 5 }
+        func bulk(_ count: Int, as user: String) async throws -> ApusError.Code? {
+            var request = WriteRequest.bulk((0..<count).map { .set("k\($0)") }, owner: user)
+            let principal = Principal(
+                user: OwnerID(stored: user), tokenID: nil, issuedAt: nil, expiresAt: start, generation: nil)
+            request.principal = principal
+            try stage.engine.admit(principal)
+            guard case .failure(let error) = await stage.write(request) else { return nil }
+            return error.code
+        }
+        #expect(try await bulk(99, as: "u1") == nil)
+        #expect(try await bulk(400, as: "u1") == .rateLimited, "4 more than itself, and 3 are left")
+        #expect(try await bulk(299, as: "u1") == nil)
+        #expect(stage.witness.changes(of: "u1").count == 99 + 299, "of one that is refused nothing is written")
+        #expect(try await bulk(2000, as: "u2") == nil, "none is too large for who has been silent")
+        #expect(throws: ApusError.self) {
+            try stage.engine.admit(
+                Principal(
+                    user: OwnerID(stored: "u2"), tokenID: nil, issuedAt: nil, expiresAt: start, generation: nil))
+        }
+    }
 }
 
 @Suite struct RateLimiterTests {
@@ -114,6 +137,52 @@ import Testing
         #expect(wait(limiter, "e", at: .seconds(60)) == nil)
         for key in ["c", "d", "e"] { #expect(wait(limiter, key, at: .seconds(60)) != nil, "\(key) is still counted") }
         #expect(wait(limiter, "a", at: .seconds(60)) == nil)
+    }
+
+    @Test func `what is left is told, and when all of it is back`() throws {
+        let limiter = RateLimiter(perMinute: 60)
+        #expect(
+            try limiter.admit("k", at: .zero) == Allowance(perMinute: 60, left: 59, secondsToFull: 1))
+        for _ in 1...58 { try limiter.admit("k", at: .zero) }
+        #expect(
+            try limiter.admit("k", at: .zero) == Allowance(perMinute: 60, left: 0, secondsToFull: 60))
+        #expect {
+            try limiter.admit("k", at: .milliseconds(500))
+        } throws: { error in
+            let told = (error as? ApusError)?.allowance
+            return told == Allowance(perMinute: 60, left: 0, secondsToFull: 60)
+        }
+        #expect(
+            try limiter.admit("k", at: .seconds(30)) == Allowance(perMinute: 60, left: 29, secondsToFull: 31))
+        #expect(try RateLimiter(perMinute: 0).admit("k", at: .zero) == nil)
+    }
+
+    @Test func `several requests are taken at once or not at all`() throws {
+        let limiter = RateLimiter(perMinute: 10)
+        #expect(try limiter.admit("k", count: 0, at: .zero) == nil)
+        #expect(try limiter.admit("k", count: 7, at: .zero)?.left == 3)
+        #expect {
+            try limiter.admit("k", count: 4, at: .zero)
+        } throws: { ($0 as? ApusError)?.retryAfterSeconds == 6 }
+        #expect(try limiter.admit("k", count: 3, at: .zero)?.left == 0)
+        #expect(try limiter.admit("k", count: 10, at: .seconds(60))?.left == 0)
+    }
+
+    @Test func `asking whether a request would pass takes nothing`() throws {
+        let limiter = RateLimiter(perMinute: 1)
+        for _ in 1...5 { #expect(throws: Never.self) { try limiter.check("k", at: .zero) } }
+        #expect(limiter.count == 0)
+        try limiter.admit("k", at: .zero)
+        #expect {
+            try limiter.check("k", at: .seconds(1))
+        } throws: { ($0 as? ApusError)?.retryAfterSeconds == 59 }
+    }
+
+    @Test func `a million addresses take no more memory than a hundred thousand`() {
+        let limiter = RateLimiter(perMinute: 1)
+        for key in 0..<1_000_000 { _ = wait(limiter, "\(key)", at: .zero) }
+        #expect((1...100_000).contains(limiter.count))
+        #expect(wait(limiter, "999999", at: .zero) == 60)
     }
 
     @Test func `a flood of keys never stops a new one`() {

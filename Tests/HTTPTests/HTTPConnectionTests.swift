@@ -290,12 +290,12 @@ import Testing
 }
 
 extension EmbeddedChannel {
-    fileprivate func write(_ text: String) throws {
+    func write(_ text: String) throws {
         try writeInbound(ByteBuffer(string: text))
     }
 
     /// Everything sent since the last call.
-    fileprivate func sent() throws -> String {
+    func sent() throws -> String {
         var text = ""
         while let bytes = try readOutbound(as: ByteBuffer.self) { text += String(buffer: bytes) }
         return text

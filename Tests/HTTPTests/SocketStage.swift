@@ -13,14 +13,22 @@ final class SocketStage {
     let lane: Lane
     let context: HTTPContext
 
-    init(trusted: [AddressRange] = [], _ change: (inout Limits) -> Void = { _ in }) {
+    convenience init(settings change: (inout HTTPSettings) -> Void) {
+        self.init({ _ in }, change)
+    }
+
+    convenience init(trusted: [AddressRange] = [], _ change: (inout Limits) -> Void = { _ in }) {
+        self.init(change, { $0.trustedProxies = trusted })
+    }
+
+    private init(_ change: (inout Limits) -> Void, _ decide: (inout HTTPSettings) -> Void) {
         var limits = Limits()
         // So that bodies need not be large to be counted.
         limits.smallBodyBytesMax = 0
         change(&limits)
         var settings = HTTPSettings(
             isAdministratorKey: { $0 == "admin" }, cursorSecret: Secret(""), version: "test")
-        settings.trustedProxies = trusted
+        decide(&settings)
         service = ListService(limits: limits)
         lane = Lane(loop: loop, index: 0, limits: limits, hub: hub)
         hub.open([lane])
@@ -88,6 +96,10 @@ final class ListService: SyncService {
     let epoch = Epoch("e")
     /// What the audit log would count.
     let refusals = Mutex<[String]>([])
+    /// Whether too many wrong guesses came from everywhere.
+    let shutsOutGuesses = Mutex(false)
+    /// What is left to users.
+    let allowance = Mutex<Allowance?>(nil)
     let limits: Limits
     private let records: Mutex<[Record]> = Mutex([])
     private let writes: Mutex<[Completion<WriteAnswer>]?> = Mutex(nil)
@@ -167,9 +179,18 @@ final class ListService: SyncService {
     private static let absent = ApusError(.notFound, "not part of this test")
 
     func checkStanding(of principal: Principal) throws(ApusError) {}
-    func admit(_ principal: Principal) throws(ApusError) {}
+    func admit(_ principal: Principal) throws(ApusError) -> Allowance? { allowance.withLock { $0 } }
     func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError) {}
     func admitAdministrator(from address: String) throws(ApusError) {}
+    func admitGuess(of secret: GuessedSecret, from address: String) throws(ApusError) {
+        guard shutsOutGuesses.withLock({ $0 }) else { return }
+        var error = ApusError(.rateLimited, "too many guesses")
+        error.retryAfterSeconds = 7
+        throw error
+    }
+    func noteWrongGuess(of secret: GuessedSecret, origin: RequestOrigin) {
+        refusals.withLock { $0.append("wrong \(secret) \(origin.ip) \(origin.actor)") }
+    }
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
         refusals.withLock { $0.append("\(error.code.rawValue) \(action) \(origin.actor)") }
     }

@@ -66,11 +66,17 @@ extension HeldService {
     var limits: Limits { engine.limits }
     func now() -> Timestamp { engine.now() }
     func checkStanding(of principal: Principal) throws(ApusError) { try engine.checkStanding(of: principal) }
-    func admit(_ principal: Principal) throws(ApusError) { try engine.admit(principal) }
+    func admit(_ principal: Principal) throws(ApusError) -> Allowance? { try engine.admit(principal) }
     func authorize(_ principal: Principal, for owner: OwnerID) throws(ApusError) {
         try engine.authorize(principal, for: owner)
     }
     func admitAdministrator(from address: String) throws(ApusError) { try engine.admitAdministrator(from: address) }
+    func admitGuess(of secret: GuessedSecret, from address: String) throws(ApusError) {
+        try engine.admitGuess(of: secret, from: address)
+    }
+    func noteWrongGuess(of secret: GuessedSecret, origin: RequestOrigin) {
+        engine.noteWrongGuess(of: secret, origin: origin)
+    }
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin) {
         engine.noteRefusal(error, of: action, origin: origin)
     }
