@@ -62,6 +62,7 @@ let package = Package(
         room("ApusSQLite", ["ApusCore", "ApusStorageKit", "CSQLite", nioCore]),
         room("ApusLMDB", ["ApusCore", "ApusStorageKit", "CLMDB", nioCore]),
         room("ApusMemory", ["ApusCore", nioCore]),
+        room("ApusTelemetry", ["ApusCore", lifecycle, metrics, nioCore]),
         room("ApusUpkeep", ["ApusCore", crypto, nioCore]),
         room(
             "ApusAuth",
@@ -78,7 +79,8 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusUpkeep",
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusTelemetry",
+                "ApusUpkeep",
                 crypto, logging, lifecycle, metrics, nioCore,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -115,6 +117,7 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
+        tests("TelemetryTests", ["ApusCore", "ApusTelemetry", "ApusTesting", "ServerTests", metrics, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto, nioCore, nioPosix, nioSSL]),
         tests("HistoryTests", ["CSQLite", "ServerTests"]),

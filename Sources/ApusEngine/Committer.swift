@@ -31,6 +31,9 @@ final class Committer: Sendable {
     /// Set once the disk has failed.
     var fault: ApusError? { latched.withLock { $0 } }
 
+    /// Commands that wait for their turn.
+    var waitingCount: Int { mailbox.count }
+
     /// Puts `command` at the end of the queue; when it is full, fails it at once.
     func submit(_ command: Command) {
         guard mailbox.offer(command, cost: command.cost) else {
@@ -68,8 +71,13 @@ final class Committer: Sendable {
             return
         }
         do throws(ApusError) {
+            let start = ContinuousClock.now
             let outcome = try writer.transaction { (transaction) throws(ApusError) -> CommitOutcome in
                 try Command.decide(commands, in: transaction, context: context)
+            }
+            let duration = ContinuousClock.now - start
+            if !outcome.changes.isEmpty || commands.first?.isWrite == true {
+                context.meters.committed(requests: commands.count, changes: outcome.changes.count, in: duration)
             }
             if !outcome.changes.isEmpty { context.observers.publish(outcome.changes) }
             for revocation in outcome.revocations { context.take(revocation) }
@@ -112,6 +120,7 @@ struct CommitContext: Sendable {
     let observers: Observers
     let presence: Presence
     let makeTokenID: @Sendable () -> String
+    let meters: EngineMeters
     let logger: Logger
 
     /// Makes a committed revocation take effect.

@@ -1,5 +1,6 @@
 public import ApusCore
 public import Logging
+public import Metrics
 public import ServiceLifecycle
 
 /// The heart: every policy, one committer, a few readers, and the feed of changes.
@@ -19,6 +20,7 @@ public final class Engine: SyncService {
     private let administrators: RateLimiter
     private let refusals = RefusalTally()
     private let guesses: Guesses
+    private let meters: EngineMeters
     private let logger: Logger
     private let started = ContinuousClock.now
 
@@ -26,16 +28,19 @@ public final class Engine: SyncService {
 
     /// Opens the storage's writer and readers and loads the revocations.
     ///
+    /// - Parameter metrics: where it is counted what the engine does; nowhere unless told.
     /// - Throws: what the storage throws.
     public init(
         storage: any StorageBackend, settings: EngineSettings, clock: any WallClock = SystemClock(),
-        makeTokenID: @escaping @Sendable () -> String = Engine.randomTokenID, logger: Logger
+        makeTokenID: @escaping @Sendable () -> String = Engine.randomTokenID,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance, logger: Logger
     ) throws(ApusError) {
         self.storage = storage
         self.settings = settings
         self.clock = clock
         self.logger = logger
         startedAt = clock.now()
+        meters = EngineMeters(metrics)
         users = RateLimiter(perMinute: settings.rateLimitPerMinute)
         administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
         guesses = Guesses(settings: settings, refusals: refusals, clock: clock)
@@ -49,7 +54,7 @@ public final class Engine: SyncService {
             writer: writer,
             context: CommitContext(
                 settings: settings, clock: clock, revocations: revocations, observers: observers, presence: presence,
-                makeTokenID: makeTokenID, logger: logger))
+                makeTokenID: makeTokenID, meters: meters, logger: logger))
     }
 
     /// What must run beside the engine, in the order to start them: the engine's own end comes last.
@@ -60,6 +65,9 @@ public final class Engine: SyncService {
             PresenceWatch(presence: presence, committer: committer, logger: logger),
         ]
     }
+
+    /// Requests to write that wait for their turn.
+    public var commandsWaiting: Int { committer.waitingCount }
 
     /// Finishes every write and read that was accepted, checkpoints, and lets go of the storage.
     public func stop() {
@@ -156,7 +164,8 @@ extension Engine {
     }
 
     public func record(at address: RecordAddress, then: @escaping Completion<Record>) {
-        readers.read(then: then) { [clock] reader throws(ApusError) in
+        readers.read(then: then) { [clock, meters] reader throws(ApusError) in
+            meters.reads.increment()
             guard let record = try reader.record(at: address), record.isLive(at: clock.now()) else {
                 throw ApusError(.notFound, "there is no such record")
             }
@@ -165,15 +174,17 @@ extension Engine {
     }
 
     public func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) {
-        readers.read(then: then) { [clock, limits] reader throws(ApusError) in
-            try reader.records(
+        readers.read(then: then) { [clock, limits, meters] reader throws(ApusError) in
+            meters.reads.increment()
+            return try reader.records(
                 owner: query.owner, collection: query.collection, after: query.after, limit: query.limit,
                 bytesMax: limits.pageBytesMax, liveAt: clock.now())
         }
     }
 
     public func changes(_ query: ChangesQuery, then: @escaping Completion<ChangesPage>) {
-        readers.read(then: then) { [clock, limits] reader throws(ApusError) in
+        readers.read(then: then) { [clock, limits, meters] reader throws(ApusError) in
+            meters.reads.increment()
             // The state is read before the search, so that what is committed in between comes after it.
             let state = try reader.ownerState(query.owner)
             var position: ChangesPosition
@@ -201,8 +212,9 @@ extension Engine {
     }
 
     public func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) {
-        readers.read(then: then) { [clock] reader throws(ApusError) in
-            try reader.collections(owner: owner, liveAt: clock.now())
+        readers.read(then: then) { [clock, meters] reader throws(ApusError) in
+            meters.reads.increment()
+            return try reader.collections(owner: owner, liveAt: clock.now())
         }
     }
 

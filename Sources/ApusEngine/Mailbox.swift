@@ -31,6 +31,13 @@ final class Mailbox<Element: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Elements that wait.
+    var count: Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return waiting.count
+    }
+
     /// Puts `element` at the end; `false`, and nothing happens, when there is no room or the mailbox is closed.
     func offer(_ element: Element, cost: Int = 0) -> Bool {
         pthread_mutex_lock(mutex)

@@ -34,6 +34,7 @@ struct Admission {
             let match = routes.match(head.method, exchange.target.segments)
             if case .found(let route, let parameters) = match {
                 exchange.action = route.pattern
+                exchange.routeNumber = route.number
                 exchange.parameters = parameters
                 exchange.takesBody = route.takesBody
             }
@@ -136,6 +137,7 @@ struct Admission {
 
     private func judgeHandshake(_ exchange: Exchange, _ then: @escaping (Verdict) -> Void) throws(ApusError) {
         exchange.action = "socket.open"
+        exchange.routeNumber = RouteTable.socketNumber
         let handshake = try WebSocketHandshake(exchange.head, exchange.target, settings: context.settings)
         Authentication(context: context, lane: lane).admit(handshake.token, from: exchange.address) { result in
             switch result {

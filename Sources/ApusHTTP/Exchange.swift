@@ -27,6 +27,10 @@ final class Exchange {
     var parameters: [String] = []
     /// What the audit log calls it.
     var action = "request"
+    /// Its route's, for what is counted; 0 without one.
+    var routeNumber = 0
+    /// When its head was there.
+    let begunAt = NIODeadline.now()
     /// Whether its route reads a body.
     var takesBody = false
     private(set) var body = ByteBuffer()
@@ -70,10 +74,18 @@ final class Exchange {
         let finish = self.finish
         self.finish = nil
         room = nil
-        finish?(self, reply)
+        guard let finish else { return }
+        count(reply.status)
+        finish(self, reply)
+    }
+
+    /// Counts it as answered.
+    func count(_ status: HTTPResponseStatus) {
+        lane.state.meters.answered(self, status)
     }
 
     func fail(_ error: ApusError) {
+        lane.state.meters.refused(error.code)
         if error.cause != nil, error.code.status >= 500 { context.log(error, requestID: requestID) }
         if let allowance = error.allowance { self.allowance = allowance }
         reply(.problem(error, requestID: requestID, challenge: challenge))

@@ -31,6 +31,8 @@ struct FeedRun: Sendable {
     /// The last event's change number; `nil` for what is no change.
     var last: SequenceNumber?
     var bytes: ByteBuffer
+    /// How many changes it tells of.
+    var changeCount = 0
 }
 
 /// A run, and where each of its events is: subscribers of a part of the owner's records get the slices that are theirs.
@@ -69,6 +71,7 @@ struct FeedRunWriter {
         let start = runs[index].run.bytes.readableBytes
         wire.write(.event(change), text: text, to: &runs[index].run.bytes)
         runs[index].run.last = record.sequence
+        runs[index].run.changeCount += 1
         runs[index].marks.append(
             MarkedRun.Mark(
                 address: record.address, sequence: record.sequence,

@@ -1,4 +1,5 @@
 public import ApusCore
+public import Metrics
 
 /// What an operator decides about the transport.
 public struct HTTPSettings: Sendable {
@@ -27,6 +28,12 @@ public struct HTTPSettings: Sendable {
     /// Seals cursors; cursors made with another one are refused.
     public var cursorSecret: Secret
     public var version: String
+    /// Where it is counted what happens.
+    public var metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    /// What has been going on, for the administrator.
+    public var telemetry: any Telemetry = NoTelemetry()
+    /// Whether anybody may read the metrics, and not only the administrator.
+    public var areMetricsPublic = false
 
     public init(isAdministratorKey: @escaping @Sendable (String) -> Bool, cursorSecret: Secret, version: String) {
         self.isAdministratorKey = isAdministratorKey

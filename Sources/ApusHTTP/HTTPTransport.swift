@@ -49,7 +49,9 @@ public struct HTTPTransport: Service {
 
     private func serve(on group: MultiThreadedEventLoopGroup) async throws {
         let lanes = zip(0..., group.makeIterator()).map { index, loop in
-            Lane(loop: loop, index: index, limits: context.service.limits, hub: context.hub)
+            Lane(
+                loop: loop, index: index, limits: context.service.limits, hub: context.hub,
+                metrics: context.settings.metrics)
         }
         context.hub.open(lanes)
         context.service.attach(context.hub)
@@ -73,7 +75,8 @@ public struct HTTPTransport: Service {
 
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
         let routes = RouteTable(
-            SystemRoutes.all + DataRoutes.all + StreamRoutes.all + DeviceRoutes.all + AdminRoutes.all)
+            SystemRoutes.all + DataRoutes.all + StreamRoutes.all + DeviceRoutes.all + AdminRoutes.all
+                + TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

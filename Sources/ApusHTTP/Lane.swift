@@ -1,5 +1,6 @@
 import ApusCore
 import ApusProtocol
+import Metrics
 import NIOCore
 import Synchronization
 
@@ -11,10 +12,15 @@ final class Lane: Sendable {
     private let inbox: Mutex<[@Sendable () -> Void]> = Mutex([])
     private let box: NIOLoopBoundBox<LaneState>
 
-    init(loop: any EventLoop, index: Int, limits: Limits, hub: FeedHub) {
+    /// - Parameter metrics: where it is counted what happens here; nowhere unless told.
+    init(
+        loop: any EventLoop, index: Int, limits: Limits, hub: FeedHub,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) {
         self.loop = loop
         self.index = index
-        box = .makeBoxSendingValue(LaneState(limits: limits, hub: hub, laneIndex: index), eventLoop: loop)
+        box = .makeBoxSendingValue(
+            LaneState(limits: limits, hub: hub, laneIndex: index, meters: LaneMeters(metrics)), eventLoop: loop)
     }
 
     /// On the event loop only.
@@ -66,6 +72,7 @@ final class LaneState {
     }
 
     let limits: Limits
+    let meters: LaneMeters
     private let hub: FeedHub
     private let laneIndex: Int
     private var members: [ObjectIdentifier: Member] = [:]
@@ -77,7 +84,8 @@ final class LaneState {
     private var date = (second: Int64.min, text: "")
     private(set) var isDraining = false
 
-    init(limits: Limits, hub: FeedHub, laneIndex: Int) {
+    init(limits: Limits, hub: FeedHub, laneIndex: Int, meters: LaneMeters) {
+        self.meters = meters
         self.limits = limits
         self.hub = hub
         self.laneIndex = laneIndex
@@ -129,13 +137,16 @@ extension LaneState {
     func add(_ member: any LaneMember, from network: String?) -> FeedHub.Entry {
         guard !isDraining else { return .full }
         let entry = hub.takeConnection(from: network, limits: limits)
-        if entry != .full { members[ObjectIdentifier(member)] = Member(connection: member, network: network) }
+        guard entry != .full else { return entry }
+        members[ObjectIdentifier(member)] = Member(connection: member, network: network)
+        meters.connections.increment()
         return entry
     }
 
     func remove(_ member: any LaneMember) {
         guard let member = members.removeValue(forKey: ObjectIdentifier(member)) else { return }
         hub.releaseConnection(from: member.network)
+        meters.connections.decrement()
     }
 
     /// Counts one more socket of the user, for ``replace(_:with:for:)``; `false` if the user has all that one may have.
@@ -148,6 +159,7 @@ extension LaneState {
         guard let old = members.removeValue(forKey: ObjectIdentifier(member)) else { return false }
         members[ObjectIdentifier(successor)] = Member(connection: successor, network: old.network)
         subscribers[ObjectIdentifier(subscriber)] = subscriber
+        meters.opened(subscriber.feedKey.wire)
         return true
     }
 
@@ -156,6 +168,7 @@ extension LaneState {
         leave(subscriber)
         guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
         hub.releaseSocket(of: subscriber.user)
+        meters.closed(subscriber.feedKey.wire)
         remove(member)
     }
 }

@@ -93,7 +93,7 @@ final class OwnerFeed {
 
     /// Closes the subscribers that are further behind than one may be, whatever the reason: the room is needed.
     func closeLaggards() {
-        for subscriber in Array(subscribers.values) where subscriber.isFarBehind { subscriber.close(.tryAgainLater) }
+        for subscriber in Array(subscribers.values) where subscriber.isFarBehind { subscriber.closeSlow() }
         trim()
     }
 }

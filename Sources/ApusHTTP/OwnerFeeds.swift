@@ -83,11 +83,13 @@ final class OwnerFeeds {
 private struct RunPart {
     private var ranges: [Range<Int>] = []
     private var last: SequenceNumber?
+    private var changeCount = 0
 
     /// Adds the next event; one that was added already, for another scope of the same subscribers, stays one.
     mutating func add(_ mark: MarkedRun.Mark) {
         guard last != mark.sequence else { return }
         last = mark.sequence
+        changeCount += 1
         if let before = ranges.last, before.upperBound == mark.range.lowerBound {
             ranges[ranges.count - 1] = before.lowerBound..<mark.range.upperBound
         } else {
@@ -99,11 +101,11 @@ private struct RunPart {
         let byteCount = ranges.reduce(0) { $0 + $1.count }
         // A slice keeps all of the run in memory.
         if ranges.count == 1, byteCount > run.bytes.readableBytes / 2 {
-            return FeedRun(last: last, bytes: run.bytes.slice(ranges[0]))
+            return FeedRun(last: last, bytes: run.bytes.slice(ranges[0]), changeCount: changeCount)
         }
         var bytes = ByteBuffer()
         bytes.reserveCapacity(byteCount)
         for range in ranges { bytes.writeImmutableBuffer(run.bytes.slice(range)) }
-        return FeedRun(last: last, bytes: bytes)
+        return FeedRun(last: last, bytes: bytes, changeCount: changeCount)
     }
 }

@@ -30,6 +30,8 @@ struct Route: Sendable {
     /// Whether it reads a body, which is JSON.
     var takesBody: Bool
     var handler: Handler
+    /// Its place among all routes, for what is counted of it; from ``RouteTable/firstNumber`` on.
+    var number = 0
 
     init(
         method: HTTPMethod, pattern: String, access: Access, takesBody: Bool = false,
@@ -79,8 +81,18 @@ struct RouteTable: Sendable {
 
     private var nodes = [Node()]
 
+    /// What is counted of requests without a route.
+    static let noNumber = 0
+    /// What is counted of requests to become a WebSocket, which have no route.
+    static let socketNumber = 1
+    static let firstNumber = 2
+
     init(_ routes: [Route]) {
-        for route in routes { insert(route) }
+        for (number, route) in zip(Self.firstNumber..., routes) {
+            var route = route
+            route.number = number
+            insert(route)
+        }
     }
 
     private mutating func insert(_ route: Route) {

@@ -50,6 +50,7 @@ extension WebSocketSession {
     /// The error's frame; the audit log counts those that say "you may not".
     private func refusal(of type: String, _ error: ApusError, id: JSONText?) -> ServerMessage {
         let requestID = lane.state.nextRequestID()
+        lane.state.meters.refused(error.code)
         switch error.code.status {
         case 401, 403, 429: context.service.noteRefusal(error, of: "socket.\(type)", origin: origin(requestID))
         default: break

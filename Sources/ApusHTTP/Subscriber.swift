@@ -82,6 +82,13 @@ final class Subscriber {
     func close(_ code: CloseCode) {
         connection?.close(code)
     }
+
+    /// Its client reads too slowly; it can come back and resume.
+    func closeSlow() {
+        // One that says goodbye already is not closed once more.
+        if output != nil { lane.state.meters.closedSlow() }
+        close(.tryAgainLater)
+    }
 }
 
 // MARK: - What the machine decides
@@ -189,6 +196,7 @@ extension Subscriber {
     private func send(_ records: [Record]) {
         var runs = FeedRunWriter(wire: feedKey.wire)
         for record in records { runs.append(Change(record: record)) }
+        lane.state.meters.delivered(records.count, over: feedKey.wire)
         for marked in runs.finish() { write(marked.run.bytes) }
         output?.flush()
         progressedAt = .now()
@@ -231,6 +239,7 @@ extension Subscriber {
     private func take(_ run: FeedRun) -> Int {
         if let last = run.last, !machine.take(upTo: last) { return 0 }
         write(run.bytes)
+        if run.changeCount > 0 { lane.state.meters.delivered(run.changeCount, over: feedKey.wire) }
         return run.bytes.readableBytes
     }
 
@@ -269,7 +278,7 @@ extension Subscriber {
         pump()
         ticksBehind = isFarBehind ? ticksBehind + 1 : 0
         if ticksBehind >= Self.ticksBehindMax || isFarBehind && moment - progressedAt >= Self.stalledFor {
-            close(.tryAgainLater)
+            closeSlow()
         }
     }
 }

@@ -46,6 +46,7 @@ extension HTTPConnection {
             return
         }
         current = nil
+        exchange.count(subscriber.feedKey.wire == .frames ? .switchingProtocols : .ok)
         exchange.abandon()
         write(head)
         do {

@@ -242,7 +242,7 @@ extension WebSocketSession: SubscriberConnection {
         let silence = TimeAmount.seconds(limits.silenceSecondsMax)
         let isStalled = answers.bytesReady > limits.socketBufferBytesMax
         if let unwritableSince, moment - unwritableSince >= (isStalled ? Subscriber.stalledFor : silence) {
-            close(.tryAgainLater)
+            subscriber.closeSlow()
         } else if let messageSince, moment - messageSince >= .seconds(limits.messageSecondsMax) {
             close(.policyViolation)
         } else if !takes {

@@ -7,6 +7,7 @@ import ApusMemory
 import ApusSQLite
 public import ApusUpkeep
 public import Logging
+public import Metrics
 public import ServiceLifecycle
 
 /// What the server is put together from: storages by name, the token check, and the transports.
@@ -107,8 +108,12 @@ public struct TransportParts: Sendable {
     public var auth: any AuthProvider
     public var settings: Settings
     public var logger: Logger
-    /// To be called with the address once connections are taken.
+    /// Where it is counted what happens.
+    public var metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    /// What has been going on.
+    public var telemetry: any Telemetry = NoTelemetry()
     let tls: TLSIdentity?
+    /// To be called with the address once connections are taken.
     public var onListening: @Sendable (_ host: String, _ port: Int) -> Void
 
     fileprivate func http() -> HTTPTransport {
@@ -127,6 +132,9 @@ public struct TransportParts: Sendable {
         http.tls = tls
         http.isSecure = tls != nil
         http.corsAllowOrigins = settings.corsAllowOrigins
+        http.metrics = metrics
+        http.telemetry = telemetry
+        http.areMetricsPublic = settings.areMetricsPublic
         return HTTPTransport(service: service, auth: auth, settings: http, logger: logger, onListening: onListening)
     }
 }

@@ -1,6 +1,7 @@
 public import ApusCore
 import ApusEngine
 import ApusHTTP
+import ApusTelemetry
 import ApusUpkeep
 import Glibc
 public import Logging
@@ -13,6 +14,8 @@ public struct Server: Sendable {
     private let registry: PluginRegistry
     private let engine: Engine
     private let tls: TLSIdentity?
+    private let metrics: MetricsRegistry
+    private let monitor: Monitor
     private let logger: Logger
 
     /// Files, threads' pipes and the connections that are only told that there are too many.
@@ -42,7 +45,13 @@ public struct Server: Sendable {
                 "fewer connections than could be: this process may not open more files (ulimit -n)",
                 metadata: ["connections": "\(engineSettings.limits.connectionsMax)"])
         }
-        engine = try Engine(storage: storage, settings: engineSettings, logger: logger)
+        metrics = MetricsRegistry()
+        let start = ContinuousClock.now
+        monitor = Monitor(registry: metrics, version: Version.current, clock: SystemClock()) {
+            ContinuousClock.now - start
+        }
+        engine = try Engine(storage: storage, settings: engineSettings, metrics: metrics, logger: logger)
+        observe(storage)
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what was accepted and returns.
@@ -51,7 +60,8 @@ public struct Server: Sendable {
     /// - Throws: `IOError` when the address cannot be bound.
     public func run(onListening: @escaping @Sendable (_ host: String, _ port: Int) -> Void) async throws {
         let parts = TransportParts(
-            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger, tls: tls
+            service: engine, auth: registry.makeAuth(settings), settings: settings, logger: logger, metrics: metrics,
+            telemetry: monitor, tls: tls
         ) { [engine, logger] host, port in
             let storage = engine.storageDescription
             logger.info(
@@ -66,11 +76,23 @@ public struct Server: Sendable {
             hangups: await UnixSignalsSequence(trapping: .sighup), files: settings.tlsFiles, identity: tls,
             logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: engine.services + [reload] + registry.makeTransports(parts),
+            services: [monitor] + engine.services + [reload] + registry.makeTransports(parts),
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = Self.stopTime
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
+    }
+
+    /// Has it counted what only has to be looked at.
+    private func observe(_ storage: any StorageBackend) {
+        metrics.observe(MetricName.storageBytes) { Double(storage.bytesStored()) }
+        metrics.observe(MetricName.commitQueueLength) { [engine] in Double(engine.commandsWaiting) }
+        guard storage.description.name == "sqlite" else { return }
+        let log = storage.description.path + "-wal"
+        metrics.observe(MetricName.storageLogBytes) {
+            var status = stat()
+            return stat(log, &status) == 0 ? Double(status.st_size) : 0
+        }
     }
 
     private static func openStorage(

@@ -28,6 +28,8 @@ public struct Settings: Sendable {
     public var tlsCertificatePath: String?
     public var tlsKeyPath: String?
     public var logLevel: Logger.Level
+    /// Whether anybody may read the metrics, and not only the administrator.
+    public var areMetricsPublic: Bool
     public var socketBufferBytes: Int
     /// `DB_PATH` as it was given: `data.db`, `sqlite:PATH`, `lmdb:PATH`, `memory:`.
     public var databasePath: String
@@ -94,6 +96,7 @@ public struct Settings: Sendable {
             throw SettingsError("\(given) is set, but \(missing) is not: TLS needs both, or neither to be off")
         }
         logLevel = try source.required(SettingsTable.logLevel)
+        areMetricsPublic = try source.required(SettingsTable.areMetricsPublic)
         socketBufferBytes = try source.required(SettingsTable.socketBufferBytes)
         databasePath = try source.required(SettingsTable.databasePath)
         durability = try source.required(SettingsTable.durability)

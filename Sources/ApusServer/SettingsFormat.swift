@@ -16,6 +16,16 @@ extension SettingFormat where Value: FixedWidthInteger {
     }
 }
 
+extension SettingFormat where Value == Bool {
+    static let boolean = SettingFormat(expected: "true or false") { text in
+        switch text.lowercased() {
+        case "true", "1", "yes", "on": true
+        case "false", "0", "no", "off": false
+        default: nil
+        }
+    }
+}
+
 extension SettingFormat where Value: RawRepresentable, Value.RawValue == String {
     /// One of `words`, in lower or upper case.
     static func word(of words: [Value]) -> Self {

@@ -54,6 +54,8 @@ enum SettingsTable {
     static let tlsKeyPath = Setting("TLS_KEY_PATH", .text, default: nil, "PEM file with the certificate's private key.")
     static let logLevel = Setting<Logger.Level>(
         "LOG_LEVEL", .word(of: Logger.Level.allCases), default: "info", "How much is logged to standard error.")
+    static let areMetricsPublic = Setting(
+        "METRICS_PUBLIC", .boolean, default: "false", "Whether anybody may read /metrics.")
     static let socketBufferBytes = Setting<Int>(
         "WS_BUFFER_BYTES", .integer(4096...1 << 30), default: "1048576",
         "Bytes of events a slow socket may hold before it is closed.")
@@ -70,8 +72,8 @@ enum SettingsTable {
         SettingRow(rateLimitPerMinute), SettingRow(adminRateLimitPerMinute), SettingRow(tokenTTLSeconds),
         SettingRow(auditTTLDays), SettingRow(tombstoneTTLDays), SettingRow(cleanupIntervalMilliseconds),
         SettingRow(host), SettingRow(port), SettingRow(tlsCertificatePath), SettingRow(tlsKeyPath),
-        SettingRow(logLevel), SettingRow(socketBufferBytes), SettingRow(databasePath), SettingRow(durability),
-        SettingRow(loops),
+        SettingRow(logLevel), SettingRow(areMetricsPublic), SettingRow(socketBufferBytes), SettingRow(databasePath),
+        SettingRow(durability), SettingRow(loops),
     ]
 }
 

@@ -13,6 +13,7 @@ struct SettingFlags: ParsableArguments {
         name: [.customLong("durability"), .customLong("db-durability")], parsing: .unconditional,
         help: help("DB_DURABILITY")) var durability: String?
     @Option(parsing: .unconditional, help: help("LOG_LEVEL")) var logLevel: String?
+    @Option(parsing: .unconditional, help: help("METRICS_PUBLIC")) var metricsPublic: String?
     @Option(parsing: .unconditional, help: help("TOKEN_TTL_SECONDS")) var tokenTtlSeconds: String?
     @Option(parsing: .unconditional, help: help("RATE_LIMIT_PER_MIN")) var rateLimitPerMin: String?
     @Option(parsing: .unconditional, help: help("ADMIN_RATE_LIMIT_PER_MIN")) var adminRateLimitPerMin: String?
@@ -30,8 +31,8 @@ struct SettingFlags: ParsableArguments {
     var given: [String: String] {
         let all = [
             "HOST": host, "PORT": port, "TLS_CERT_PATH": tlsCertPath, "TLS_KEY_PATH": tlsKeyPath, "DB_PATH": dbPath,
-            "DB_DURABILITY": durability,
-            "LOG_LEVEL": logLevel, "TOKEN_TTL_SECONDS": tokenTtlSeconds, "RATE_LIMIT_PER_MIN": rateLimitPerMin,
+            "DB_DURABILITY": durability, "LOG_LEVEL": logLevel, "METRICS_PUBLIC": metricsPublic,
+            "TOKEN_TTL_SECONDS": tokenTtlSeconds, "RATE_LIMIT_PER_MIN": rateLimitPerMin,
             "ADMIN_RATE_LIMIT_PER_MIN": adminRateLimitPerMin, "ADMIN_USERNAME": adminUsername,
             "ADMIN_IP_ALLOWLIST": adminIpAllowlist, "TRUSTED_PROXIES": trustedProxies,
             "CORS_ALLOW_ORIGINS": corsAllowOrigins, "CLEANUP_INTERVAL_MS": cleanupIntervalMs,

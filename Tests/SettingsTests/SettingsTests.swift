@@ -72,6 +72,15 @@ import Testing
         #expect(settings.loops == 3)
     }
 
+    @Test func `the metrics are the administrator's unless they are said to be public`() throws {
+        func arePublic(_ environment: [String: String]) throws -> Bool {
+            try Settings.load(environment: Self.secrets.merging(environment) { $1 }, dotEnv: nil).areMetricsPublic
+        }
+        #expect(try !arePublic([:]) && !arePublic(["METRICS_PUBLIC": "false"]))
+        #expect(try arePublic(["METRICS_PUBLIC": "TRUE"]) && arePublic(["METRICS_PUBLIC": "1"]))
+        #expect(try Self.complaint(["METRICS_PUBLIC": "maybe"])?.contains("METRICS_PUBLIC is \"maybe\"") == true)
+    }
+
     @Test func `a flag wins over the .env file, which wins over the environment`() throws {
         let folder = try ScratchFolder(file: "PORT=2\nHOST=127.0.0.2\n")
         let settings = try Settings.load(

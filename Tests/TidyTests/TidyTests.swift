@@ -25,6 +25,7 @@ import Testing
             "Synchronization",
         ],
         "ApusServer": nil,
+        "ApusTelemetry": ["ApusCore", "Glibc", "Metrics", "NIOCore", "ServiceLifecycle", "Synchronization"],
         "ApusTesting": ["ApusCore", "Glibc", "NIOCore", "Synchronization"],
         "ApusUpkeep": ["ApusCore", "Crypto", "Glibc", "NIOCore"],
         "apus": ["ApusCore", "ApusServer", "ApusUpkeep", "ArgumentParser", "FoundationEssentials", "Glibc"],
