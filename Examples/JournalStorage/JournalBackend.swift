@@ -27,13 +27,18 @@ public final class JournalBackend: StorageBackend {
             throw ApusError(.storageUnavailable, "the journal \(path) is in use by another server")
         }
         let memory = MemoryBackend(makeEpoch: opening.makeEpoch)
-        var epoch: Epoch?
+        var (epoch, number): (Epoch?, Int64) = (nil, 0)
         do {
-            for batch in try Self.read(file, isRepaired: opening.access != .reading).joined() {
+            for var batch in try Self.read(file, isRepaired: opening.access != .reading).joined() {
                 epoch = batch.epoch ?? epoch
+                // Audit entries that were written before they had numbers are counted.
+                for index in batch.audit.indices {
+                    if batch.audit[index].number == 0 { batch.audit[index].number = number + 1 }
+                    number = batch.audit[index].number
+                }
                 let writer = memory.openWriter()
                 defer { writer.close() }
-                try writer.transaction { transaction throws(ApusError) in try transaction.apply(batch) }
+                try writer.transaction { [batch] transaction throws(ApusError) in try transaction.apply(batch) }
             }
         } catch {
             throw ApusError(.storageUnavailable, "the journal \(path) cannot be read", cause: "\(error)")

@@ -29,6 +29,7 @@ public struct CommitBatch: Codable, Sendable {
     public var revocations: [TokenRevocation] = []
     public var cutoffs: [TokenCutoff] = []
     public var answers: [StoredAnswer] = []
+    /// Each under its number, which no entry had before.
     public var audit: [AuditEntry] = []
     /// Drops what has run out: answers, audit entries, tokens and revocations.
     public var forgetting: Retention?
@@ -57,17 +58,26 @@ extension KeyedDecodingContainer {
     }
 }
 
-/// What has run out: everything strictly before these moments.
+/// What has run out: everything strictly before these moments, and the oldest audit entries.
 public struct Retention: Hashable, Codable, Sendable {
     public var answersStoredBefore: Timestamp
-    public var auditBefore: Timestamp
+    /// Entries with numbers up to this one; 0 for none.
+    public var auditThrough: Int64
     /// For issued tokens (their end) and revocations (their `keepUntil`).
     public var tokensEndedBefore: Timestamp
 
-    public init(answersStoredBefore: Timestamp, auditBefore: Timestamp, tokensEndedBefore: Timestamp) {
+    public init(answersStoredBefore: Timestamp, auditThrough: Int64, tokensEndedBefore: Timestamp) {
         self.answersStoredBefore = answersStoredBefore
-        self.auditBefore = auditBefore
+        self.auditThrough = auditThrough
         self.tokensEndedBefore = tokensEndedBefore
+    }
+
+    /// One that was encoded before entries had numbers drops none.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        answersStoredBefore = try values.decode(Timestamp.self, forKey: .answersStoredBefore)
+        auditThrough = try values.decodeIfPresent(Int64.self, forKey: .auditThrough) ?? 0
+        tokensEndedBefore = try values.decode(Timestamp.self, forKey: .tokensEndedBefore)
     }
 }
 

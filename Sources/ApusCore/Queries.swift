@@ -123,25 +123,3 @@ public struct NumberedToken: Hashable, Sendable {
         self.token = token
     }
 }
-
-/// Where an audit entry stands: by time, and by order of arrival at the same time; it means something to the backend
-/// that gave it only.
-public struct AuditPlace: Hashable, Sendable {
-    public var at: Timestamp
-    public var number: Int64
-
-    public init(at: Timestamp, number: Int64) {
-        self.at = at
-        self.number = number
-    }
-}
-
-public struct PlacedAuditEntry: Hashable, Sendable {
-    public var place: AuditPlace
-    public var entry: AuditEntry
-
-    public init(place: AuditPlace, entry: AuditEntry) {
-        self.place = place
-        self.entry = entry
-    }
-}

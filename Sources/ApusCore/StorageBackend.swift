@@ -130,11 +130,11 @@ public protocol StorageReader: AnyObject {
     /// their bodies would pass `bytesMax`, but at least one.
     func storedAnswers(owner: OwnerID, after: String?, bytesMax: Int) throws(ApusError) -> [StoredAnswer]
 
-    /// Audit entries, newest first.
-    func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry]
+    /// Up to `limit` audit entries with numbers above `number`, by number, whatever their times are.
+    func auditEntries(after number: Int64, limit: Int) throws(ApusError) -> [AuditEntry]
 
-    /// Up to `limit` audit entries after `place`, oldest first.
-    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry]
+    /// Up to `limit` audit entries with numbers below `number`, or of all, the highest number first.
+    func auditEntries(before number: Int64?, limit: Int) throws(ApusError) -> [AuditEntry]
 
     /// What was noted under a name.
     func note(_ name: String) throws(ApusError) -> String?

@@ -84,10 +84,12 @@ open class ForwardingReader: StorageReader {
         try base.storedAnswers(owner: owner, after: after, bytesMax: bytesMax)
     }
 
-    open func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry] { try base.auditEntries(limit: limit) }
+    open func auditEntries(after number: Int64, limit: Int) throws(ApusError) -> [AuditEntry] {
+        try base.auditEntries(after: number, limit: limit)
+    }
 
-    open func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry] {
-        try base.auditEntries(after: place, limit: limit)
+    open func auditEntries(before number: Int64?, limit: Int) throws(ApusError) -> [AuditEntry] {
+        try base.auditEntries(before: number, limit: limit)
     }
 
     open func note(_ name: String) throws(ApusError) -> String? { try base.note(name) }

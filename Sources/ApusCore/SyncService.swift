@@ -80,6 +80,11 @@ public protocol SyncService: Sendable {
     func user(_ id: OwnerID, then: @escaping Completion<UserDetail>)
     func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>)
 
+    // MARK: Audit log
+
+    /// One call looks at a bounded part of the log, so that a page may be short, or empty, and still not the last.
+    func auditEntries(_ query: AuditQuery, then: @escaping Completion<AuditPage>)
+
     // MARK: Devices and presence
 
     /// Idempotent; `too-many-items` when the user has as many devices as a user may have.

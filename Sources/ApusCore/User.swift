@@ -114,28 +114,3 @@ public enum Revocation: Hashable, Sendable {
         }
     }
 }
-
-/// Something that was done or refused, for the audit log. Never holds a token, secret or value.
-public struct AuditEntry: Hashable, Codable, Sendable {
-    public var at: Timestamp
-    public var origin: RequestOrigin
-    /// `data.write`, `token.issue`, `token.rotate`, `token.revoke`, `user.revoke`, `user.delete`, `device.register`,
-    /// `device.delete`, `request.refused`, `admin.read`, `export`.
-    public var action: String
-    public var target: String
-    /// `ok` or an error code.
-    public var outcome: String
-    public var detail: String
-
-    public init(
-        at: Timestamp, origin: RequestOrigin, action: String, target: String, outcome: String = "ok",
-        detail: String = ""
-    ) {
-        self.at = at
-        self.origin = origin
-        self.action = action
-        self.target = target
-        self.outcome = outcome
-        self.detail = detail
-    }
-}

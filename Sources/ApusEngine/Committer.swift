@@ -17,14 +17,16 @@ final class Committer: Sendable {
     private static let batchRequestsMax = 4096
     private static let batchBytesMax = 32 << 20
 
-    init(writer: sending any StorageWriter, context: CommitContext) {
+    /// - Throws: what the storage throws when it is asked for the end of its audit log.
+    init(writer: sending any StorageWriter, context: CommitContext) throws(ApusError) {
         mailbox = Mailbox(
             countMax: context.settings.limits.commandsWaitingMax,
             costMax: context.settings.limits.commandBytesWaitingMax)
         self.context = context
+        let chain = try AuditChain(of: writer)
         let writer = SendOnce(writer)
         thread.withLock { thread in
-            thread = WorkerThread { [self] in run(writer.value) }
+            thread = WorkerThread { [self] in run(writer.value, chain) }
         }
     }
 
@@ -52,30 +54,35 @@ final class Committer: Sendable {
         running?.join()
     }
 
-    private func run(_ writer: any StorageWriter) {
+    private func run(_ writer: any StorageWriter, _ chain: AuditChain) {
+        var chain = chain
         while let commands = mailbox.take(upTo: Self.batchRequestsMax, costMax: Self.batchBytesMax) {
             var rest = commands[...]
             while let first = rest.first {
                 let group = first.isWrite ? rest.prefix { $0.isWrite } : rest.prefix(1)
                 rest = rest.dropFirst(group.count)
-                commit(group, with: writer)
+                commit(group, with: writer, chain: &chain)
             }
             if fault == nil { maintain(writer) }
         }
         writer.close()
     }
 
-    private func commit(_ commands: ArraySlice<Command>, with writer: any StorageWriter) {
+    private func commit(_ commands: ArraySlice<Command>, with writer: any StorageWriter, chain: inout AuditChain) {
         if let fault {
             for command in commands { command.fail(fault) }
             return
         }
         do throws(ApusError) {
             let start = ContinuousClock.now
-            let outcome = try writer.transaction { (transaction) throws(ApusError) -> CommitOutcome in
-                try Command.decide(commands, in: transaction, context: context)
+            let (outcome, chained) = try writer.transaction {
+                [chain] (transaction) throws(ApusError) -> (CommitOutcome, AuditChain) in
+                let transaction = ChainingTransaction(transaction, chain: chain)
+                let outcome = try Command.decide(commands, in: transaction, context: context)
+                return (outcome, transaction.chain)
             }
             let duration = ContinuousClock.now - start
+            chain = chained
             if !outcome.changes.isEmpty || commands.first?.isWrite == true {
                 context.meters.committed(requests: commands.count, changes: outcome.changes.count, in: duration)
             }

@@ -50,7 +50,7 @@ public final class Engine: SyncService {
         var opened: [any StorageReader] = []
         for _ in 0..<Self.readerCount { opened.append(try storage.openReader()) }
         readers = ReaderPool(readers: opened, waitingMax: settings.limits.readsWaitingMax)
-        committer = Committer(
+        committer = try Committer(
             writer: writer,
             context: CommitContext(
                 settings: settings, clock: clock, revocations: revocations, observers: observers, presence: presence,
@@ -291,6 +291,11 @@ extension Engine {
 
     public func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>) {
         readers.read(then: then) { reader throws(ApusError) in try reader.users(after: after, limit: limit) }
+    }
+
+    public func auditEntries(_ query: AuditQuery, then: @escaping Completion<AuditPage>) {
+        let search = AuditSearch(query, cleanupInterval: settings.cleanupInterval)
+        readers.read(then: then) { reader throws(ApusError) in try search.run(on: reader) }
     }
 }
 

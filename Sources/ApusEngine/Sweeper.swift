@@ -53,6 +53,7 @@ struct Sweep: LoneCommand {
     let then: Completion<Bool>
 
     private static let recordsAtOnce = 500
+    static let auditEntriesAtOnce = 2000
 
     init(then: @escaping Completion<Bool>) {
         self.then = then
@@ -82,10 +83,14 @@ struct Sweep: LoneCommand {
         for purge in purges where batch.owners[purge.record.address.owner] == nil {
             batch.owners[purge.record.address.owner] = owners[purge.record.address.owner]
         }
-        batch.forgetting = context.retention(at: now)
+        let aged = try transaction.agedAudit(
+            before: now.advanced(bySeconds: -Int64(context.settings.auditTTLDays) * 86_400),
+            limit: Self.auditEntriesAtOnce)
+        batch.forgetting = context.retention(at: now, auditThrough: aged.through)
         try transaction.apply(batch)
         context.revocations.forget(endedBefore: now)
-        let hasMore = expired.count == Self.recordsAtOnce || purges.count == Self.recordsAtOnce
+        let hasMore =
+            expired.count == Self.recordsAtOnce || purges.count == Self.recordsAtOnce || aged.hasMore
         return CommitOutcome(changes: planner.changes, answers: [{ then(.success(hasMore)) }])
     }
 
@@ -94,10 +99,9 @@ struct Sweep: LoneCommand {
 
 extension CommitContext {
     /// What has run out at `now`.
-    func retention(at now: Timestamp) -> Retention {
+    func retention(at now: Timestamp, auditThrough: Int64) -> Retention {
         Retention(
             answersStoredBefore: now.advanced(bySeconds: -settings.limits.idempotencyLifeSeconds),
-            auditBefore: now.advanced(bySeconds: -Int64(settings.auditTTLDays) * 86_400),
-            tokensEndedBefore: now)
+            auditThrough: auditThrough, tokensEndedBefore: now)
     }
 }

@@ -12,6 +12,8 @@ struct CursorSealer: Sendable {
         case changes(ChangesPosition)
         /// The last id of a page of users.
         case user(OwnerID)
+        /// The number of a page's last audit entry.
+        case audit(before: Int64)
     }
 
     private let key: SymmetricKey
@@ -38,6 +40,7 @@ struct CursorSealer: Sendable {
             numbers.writeInteger(position.baseline.rawValue)
             payload = [UInt8(ascii: "c")] + Array(buffer: numbers)
         case .user(let user): payload = [UInt8(ascii: "u")] + Array(user.text.utf8)
+        case .audit(let number): payload = [UInt8(ascii: "a")] + Array(buffer: ByteBuffer(integer: number))
         }
         payload = epochMark + payload
         return Base64.encodeURL(payload + mac(payload, scope))
@@ -64,6 +67,10 @@ struct CursorSealer: Sendable {
                 throw bad
             }
             return .changes(ChangesPosition(after: SequenceNumber(after), baseline: SequenceNumber(baseline)))
+        case UInt8(ascii: "a"):
+            var numbers = ByteBuffer(bytes: content)
+            guard let number: Int64 = numbers.readInteger() else { throw bad }
+            return .audit(before: number)
         default: throw bad
         }
     }

@@ -193,7 +193,7 @@ extension DataRoutes {
             switch try exchange.openCursor(cursor, scopes: [scope, changesScope(owner, collection)]) {
             case .key(let key): after = key
             case .changes: return try listChanges(exchange, owner, collection)
-            case .user: throw ApusError(.badCursor, "the cursor is not one that was given for this list")
+            case .user, .audit: throw ApusError(.badCursor, "the cursor is not one that was given for this list")
             }
         }
         let query = ListQuery(owner: owner, collection: collection, after: after, limit: try exchange.limit())

@@ -76,7 +76,7 @@ public struct HTTPTransport: Service {
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
         let routes = RouteTable(
             SystemRoutes.all + DataRoutes.all + StreamRoutes.all + DeviceRoutes.all + AdminRoutes.all
-                + TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic))
+                + AuditRoutes.all + TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

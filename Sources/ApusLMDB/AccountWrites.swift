@@ -29,7 +29,7 @@ struct AccountWrites {
             try row.put(.cutoffs, at: key().add(cutoff.user.text), in: view)
         }
         for answer in batch.answers { try apply(answer) }
-        for entry in batch.audit { try apply(entry) }
+        for entry in batch.audit { try entry.row.put(.audit, at: key().add(entry.number), in: view) }
         if let retention = batch.forgetting { try Forgetting(through: transaction, in: view).apply(retention) }
         for (name, text) in batch.notes {
             guard let text else { try view.remove(.meta, at: key().add(note: name)); continue }
@@ -89,25 +89,6 @@ struct AccountWrites {
         try view.put(.answerAges, at: key().add(answer.storedAt).add(owner).add(answer.key))
     }
 
-    private func apply(_ entry: AuditEntry) throws(ApusError) {
-        let place = try nextPlace(at: entry.at)
-        try entry.row.put(.audit, at: key().add(place.at).add(place.number), in: view)
-        transaction.latestAudit = place
-    }
-
-    private func nextPlace(at moment: Timestamp) throws(ApusError) -> AuditPlace {
-        if let latest = transaction.latestAudit, latest.at == moment {
-            return AuditPlace(at: moment, number: latest.number + 1)
-        }
-        var number: Int64 = 1
-        try view.scanBack(.audit, before: key().add(moment.advanced(byMilliseconds: 1))) { key, _ in
-            let place = AuditPlace(key)
-            if place.at == moment { number = place.number + 1 }
-            return false
-        }
-        return AuditPlace(at: moment, number: number)
-    }
-
     private func put(_ number: Int64, _ table: Table, at key: KeyBuffer) throws(ApusError) {
         try view.put(table, at: key, byteCount: 8) { $0.storeKeyNumber(number) }
     }
@@ -126,29 +107,29 @@ struct Forgetting {
     private func key() -> KeyBuffer { transaction.keys.begin() }
 
     func apply(_ retention: Retention) throws(ApusError) {
-        try each(.answerAges, before: retention.answersStoredBefore) { age throws(ApusError) in
+        try each(.answerAges, before: retention.answersStoredBefore.milliseconds) { age throws(ApusError) in
             try view.remove(.answers, at: key().add(UnsafeRawBufferPointer(rebasing: age[8...])))
         }
-        try each(.audit, before: retention.auditBefore) { _ in }
-        try each(.tokenEnds, before: retention.tokensEndedBefore) { end throws(ApusError) in
+        if retention.auditThrough > 0 { try each(.audit, before: retention.auditThrough + 1) { _ in } }
+        try each(.tokenEnds, before: retention.tokensEndedBefore.milliseconds) { end throws(ApusError) in
             let number = end.keyNumber64(at: 8)
             let token = try transaction.token(number: number, in: view)
             try view.remove(.tokens, at: key().add(number))
             try view.remove(.tokenIDs, at: key().add(tokenID: token.id))
             try view.remove(.tokensOfUsers, at: key().add(token, number: number))
         }
-        try each(.revocationEnds, before: retention.tokensEndedBefore) { end throws(ApusError) in
+        try each(.revocationEnds, before: retention.tokensEndedBefore.milliseconds) { end throws(ApusError) in
             try view.remove(.revocations, at: key().add(tokenID: end.text(from: 8)))
         }
     }
 
-    /// Removes what stands in `table` before `moment`, after `body` has removed what belongs to it.
+    /// Removes what stands in `table` under numbers below `end`, after `body` has removed what belongs to it.
     private func each(
-        _ table: Table, before moment: Timestamp, _ body: (UnsafeRawBufferPointer) throws(ApusError) -> Void
+        _ table: Table, before end: Int64, _ body: (UnsafeRawBufferPointer) throws(ApusError) -> Void
     ) throws(ApusError) {
         while let first = try firstKey(table) {
             let isOld = try first.withBytes { bytes throws(ApusError) in
-                guard bytes.keyNumber64(at: 0) < moment.milliseconds else { return false }
+                guard bytes.keyNumber64(at: 0) < end else { return false }
                 try body(bytes)
                 try view.remove(table, at: key().add(bytes))
                 return true

@@ -114,8 +114,8 @@ private struct Search {
         while let last = try reader.devices(after: device, limit: 100).last { device = last.address }
         var number = Int64.min
         while let last = try reader.tokens(afterNumber: number, limit: 100).last { number = last.number }
-        var place: AuditPlace?
-        while let last = try reader.auditEntries(after: place, limit: 100).last { place = last.place }
+        var entry: Int64 = 0
+        while let last = try reader.auditEntries(after: entry, limit: 1000).last { entry = last.number }
         _ = try reader.revocations()
         _ = try reader.cutoffs()
     }

@@ -24,14 +24,14 @@ struct Founding {
             }
             let version = try schemaVersion(transaction)
             guard version < Schema.version, !isReadOnly else { return version }
-            try upgrade(transaction)
+            try upgrade(transaction, from: version)
             return Schema.version
         }
     }
 
     /// Opens the tables, and makes those that are not there unless the file is only to be read.
     ///
-    /// - Returns: `nil` for the one that a file of the version before has not.
+    /// - Returns: `nil` for one that a file of a version before has not.
     func openTables(version: Int64) throws(ApusError) -> [MDB_dbi?] {
         try transaction { transaction throws(ApusError) in
             var tables: [MDB_dbi?] = []
@@ -40,8 +40,10 @@ struct Founding {
                     tables.append(nil)
                     continue
                 }
+                let isEarlier = table == .audit && version < Schema.versionWithAuditNumbers
+                let name = isEarlier ? Table.earlierAudit : table.name
                 var number: MDB_dbi = 0
-                try check(mdb_dbi_open(transaction, table.name, isReadOnly ? 0 : UInt32(MDB_CREATE), &number))
+                try check(mdb_dbi_open(transaction, name, isReadOnly ? 0 : UInt32(MDB_CREATE), &number))
                 tables.append(number)
             }
             return tables
@@ -72,10 +74,13 @@ struct Founding {
         try put(epoch, at: Self.epochName, meta, transaction)
     }
 
-    /// Makes a file of the version before into one of this.
-    private func upgrade(_ transaction: OpaquePointer) throws(ApusError) {
+    /// Makes a file of a version before into one of this.
+    private func upgrade(_ transaction: OpaquePointer, from version: Int64) throws(ApusError) {
         var (meta, devices): (MDB_dbi, MDB_dbi) = (0, 0)
-        try check(mdb_dbi_open(transaction, Table.devices.name, UInt32(MDB_CREATE), &devices))
+        if version == Schema.versionWithoutDevices {
+            try check(mdb_dbi_open(transaction, Table.devices.name, UInt32(MDB_CREATE), &devices))
+        }
+        try check(EarlierAudit.number(in: transaction))
         try check(mdb_dbi_open(transaction, Table.meta.name, 0, &meta))
         try put(Schema.mark + "\(Schema.version)", at: Self.schemaName, meta, transaction)
     }

@@ -126,33 +126,6 @@ extension LMDBReader {
         }
     }
 
-    func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry] {
-        try view { view throws(ApusError) in
-            var entries: [AuditEntry] = []
-            try view.scanBack(.audit, before: nil) { key, value throws(ApusError) in
-                guard entries.count < limit else { return false }
-                entries.append(try AuditEntry(at: AuditPlace(key).at, RowReader(value)))
-                return true
-            }
-            return entries
-        }
-    }
-
-    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry] {
-        try view { view throws(ApusError) in
-            var entries: [PlacedAuditEntry] = []
-            let start = place.map { keys.begin().add($0.at).add($0.number).add(byte: 0) }
-            try view.scan(.audit, from: start) { key, value throws(ApusError) in
-                guard entries.count < limit else { return false }
-                let place = AuditPlace(key)
-                entries.append(
-                    PlacedAuditEntry(place: place, entry: try AuditEntry(at: place.at, RowReader(value))))
-                return true
-            }
-            return entries
-        }
-    }
-
     func note(_ name: String) throws(ApusError) -> String? {
         try view { view throws(ApusError) in
             try view.value(in: .meta, at: keys.begin().add(note: name))?.text(from: 0)
@@ -186,12 +159,6 @@ extension KeyBuffer {
     /// The place of a token among the user's.
     func add(_ token: TokenGrant, number: Int64) -> KeyBuffer {
         add(token.user.text).add(byte: 0).add(token.issuedAt).add(number)
-    }
-}
-
-extension AuditPlace {
-    init(_ key: UnsafeRawBufferPointer) {
-        self.init(at: Timestamp(milliseconds: key.keyNumber64(at: 0)), number: key.keyNumber64(at: 8))
     }
 }
 
@@ -241,21 +208,6 @@ extension StoredAnswer {
         row.add(storedAt)
         row.add(fingerprint)
         row.add(body.readableBytesView)
-        return row
-    }
-}
-
-extension AuditEntry {
-    init(at moment: Timestamp, _ row: consuming RowReader) throws(ApusError) {
-        let origin = RequestOrigin(actor: try row.text(), ip: try row.text(), requestID: try row.text())
-        self.init(
-            at: moment, origin: origin, action: try row.text(), target: try row.text(), outcome: try row.text(),
-            detail: try row.text())
-    }
-
-    var row: RowWriter {
-        var row = RowWriter()
-        for text in [origin.actor, origin.ip, origin.requestID, action, target, outcome, detail] { row.add(text) }
         return row
     }
 }

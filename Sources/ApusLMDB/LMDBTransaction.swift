@@ -9,8 +9,6 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     private let places = KeyBuffer()
     /// The scope that was written to last: the next row is likely to be of it, too.
     private var latest: (scope: Scope, owner: UInt32, number: UInt32)?
-    /// The audit entry that was written last.
-    var latestAudit: AuditPlace?
     private var hasMadeNames = false
     private var latestLocator: Int64 = 0
 
@@ -22,12 +20,9 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     func end(isCommitted: Bool) {
         current = nil
         cursors.forgetAll()
-        if !isCommitted {
-            latestAudit = nil
-            if hasMadeNames {
-                names.forgetAll()
-                latest = nil
-            }
+        if !isCommitted, hasMadeNames {
+            names.forgetAll()
+            latest = nil
         }
         hasMadeNames = false
     }

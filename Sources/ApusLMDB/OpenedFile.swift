@@ -60,7 +60,8 @@ struct OpenedFile: @unchecked Sendable {
         var made: OpaquePointer?
         var code = mdb_env_create(&made)
         guard code == MDB_SUCCESS else { return (code, nil) }
-        mdb_env_set_maxdbs(made, MDB_dbi(Table.allCases.count))
+        // One more for the table that an upgrade empties.
+        mdb_env_set_maxdbs(made, MDB_dbi(Table.allCases.count + 1))
         mdb_env_set_maxreaders(made, Schema.readersMax)
         mdb_env_set_mapsize(made, mapBytes)
         code = mdb_env_open(made, path, UInt32(MDB_NOSUBDIR | MDB_NOTLS) | flags, 0o644)

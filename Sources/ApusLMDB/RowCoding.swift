@@ -4,7 +4,7 @@ internal import NIOCore
 /// Puts the parts of a row together: numbers in eight bytes, texts and bytes behind their length in four, all
 /// little-endian; what may be missing behind a byte that says whether it is there.
 struct RowWriter {
-    private var bytes: [UInt8] = []
+    private(set) var bytes: [UInt8] = []
 
     mutating func add(_ number: Int64) {
         withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
@@ -32,6 +32,11 @@ struct RowWriter {
     mutating func add(_ more: some Collection<UInt8>) {
         add(length: more.count)
         bytes.append(contentsOf: more)
+    }
+
+    mutating func add(_ hash: AuditHash?) {
+        bytes.append(hash == nil ? 0 : 1)
+        if let hash { add(hash.bytes) }
     }
 
     mutating func add(_ json: JSONText?) {
@@ -78,6 +83,10 @@ struct RowReader {
 
     mutating func bytes() throws(ApusError) -> ByteBuffer {
         ByteBuffer(bytes: try piece())
+    }
+
+    mutating func optionalHash() throws(ApusError) -> AuditHash? {
+        try isThere() ? AuditHash(stored: Array(try piece())) : nil
     }
 
     mutating func optionalJSON() throws(ApusError) -> JSONText? {

@@ -42,20 +42,26 @@ enum Table: Int, CaseIterable {
     case answers
     /// The moment of storing, an owner's number, a key → nothing.
     case answerAges
-    /// A moment, a number that rises within it → the audit entry.
+    /// A number → the audit entry. Versions before 3 had ``earlierAudit`` in its place.
     case audit
 
+    /// A moment, a number that rises within it → the audit entry without number, hash and time.
+    static let earlierAudit = "audit"
+
     /// What the table is called in the file.
-    var name: String { String(describing: self) }
+    var name: String { self == .audit ? "auditEntries" : String(describing: self) }
 }
 
 /// The shape of the file, and the numbers that were chosen for it.
 enum Schema {
     /// Raised whenever a program of before could not read the file any more.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     /// The oldest that can be opened.
     static let versionWithoutDevices: Int64 = 1
+
+    /// The first whose audit entries have numbers and hashes.
+    static let versionWithAuditNumbers: Int64 = 3
 
     /// What `schema` in ``Table/meta`` begins with; the version follows.
     static let mark = "apus "

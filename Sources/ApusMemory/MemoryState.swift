@@ -11,8 +11,8 @@ struct MemoryState: Sendable {
     private(set) var revocations: [ExactText: TokenRevocation] = [:]
     private(set) var cutoffs: [OwnerID: TokenCutoff] = [:]
     private(set) var answers: [AnswerName: StoredAnswer] = [:]
-    /// The oldest first.
-    private(set) var audit: [PlacedAuditEntry] = []
+    /// By number.
+    private(set) var audit: [AuditEntry] = []
     private(set) var notes: [String: String] = [:]
     private var expiring: Set<RecordAddress> = []
     private var tombstones: Set<RecordAddress> = []
@@ -55,11 +55,7 @@ struct MemoryState: Sendable {
             answers[AnswerName(owner: answer.owner, key: answer.key)] = answer
             if owners[answer.owner] == nil { owners[answer.owner] = MemoryOwner() }
         }
-        for entry in batch.audit {
-            let place = AuditPlace(at: entry.at, number: nextNumber())
-            let index = audit.endIndex(of: entry.at, by: \.place.at)
-            audit.insert(PlacedAuditEntry(place: place, entry: entry), at: index)
-        }
+        for entry in batch.audit { audit.insert(entry, at: audit.endIndex(of: entry.number, by: \.number)) }
         for (name, text) in batch.notes { notes[name] = text }
         if let retention = batch.forgetting { apply(retention) }
     }
@@ -94,7 +90,7 @@ struct MemoryState: Sendable {
 
     private mutating func apply(_ retention: Retention) {
         answers = answers.filter { $0.value.storedAt >= retention.answersStoredBefore }
-        audit.removeAll { $0.place.at < retention.auditBefore }
+        audit.removeFirst(audit.endIndex(of: retention.auditThrough, by: \.number))
         tokens.removeAll { $0.token.expiresAt < retention.tokensEndedBefore }
         revocations = revocations.filter { $0.value.keepUntil >= retention.tokensEndedBefore }
     }

@@ -138,17 +138,14 @@ extension ReadsMemory {
         }
     }
 
-    func auditEntries(limit: Int) -> [AuditEntry] {
-        read { $0.audit.suffix(limit).reversed().map(\.entry) }
+    func auditEntries(after number: Int64, limit: Int) -> [AuditEntry] {
+        read { Array($0.audit[$0.audit.endIndex(of: number, by: \.number)...].prefix(limit)) }
     }
 
-    func auditEntries(after place: AuditPlace?, limit: Int) -> [PlacedAuditEntry] {
+    func auditEntries(before number: Int64?, limit: Int) -> [AuditEntry] {
         read { state in
-            let following = state.audit.drop { entry in
-                guard let place else { return false }
-                return (entry.place.at, entry.place.number) <= (place.at, place.number)
-            }
-            return Array(following.prefix(limit))
+            let end = number.map { state.audit.endIndex(of: $0 - 1, by: \.number) } ?? state.audit.endIndex
+            return state.audit[..<end].suffix(limit).reversed()
         }
     }
 

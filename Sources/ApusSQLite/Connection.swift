@@ -15,6 +15,8 @@ final class Connection {
     var names = NameCache()
     /// Set by the first failure of the disk: SQLite would go on after a failed fsync as if nothing had been lost.
     private(set) var fault: ApusError?
+    /// Whether the audit log is one of a version before, which is read as it is.
+    private(set) var hasEarlierAudit = false
     /// Pages in the log after the latest commit.
     private(set) var pagesInLog: Int32 = 0
     private var statements: [Statement?] = Array(repeating: nil, count: Query.allCases.count)
@@ -60,9 +62,9 @@ final class Connection {
             watchLog()
         case .reader:
             // A database that is only read is not changed to the newest version: this connection alone sees the table.
-            if try number("PRAGMA user_version") == Schema.versionWithoutDevices {
-                try execute(Schema.deviceTable(isTemporary: true))
-            }
+            let version = try number("PRAGMA user_version")
+            if version == Schema.versionWithoutDevices { try execute(Schema.deviceTable(isTemporary: true)) }
+            hasEarlierAudit = version < Schema.versionWithAuditNumbers
             try execute("PRAGMA query_only = ON")
         }
         try execute("PRAGMA trusted_schema = OFF")

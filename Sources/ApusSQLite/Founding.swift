@@ -13,7 +13,7 @@ struct Founding {
             let version = isNew ? Schema.version : try schemaVersion()
             try checkAccess()
             try connection.configure(as: .writer(durability))
-            if isNew { try found(epoch: makeEpoch()) } else if version < Schema.version { try upgrade() }
+            if isNew { try found(epoch: makeEpoch()) } else if version < Schema.version { try upgrade(from: version) }
             try checkTables()
             return Epoch(try connection.text("SELECT value FROM meta WHERE name = 'epoch'"))
         } catch {
@@ -74,10 +74,13 @@ struct Founding {
         }
     }
 
-    /// Makes a database of the version before into one of this.
-    private func upgrade() throws(ApusError) {
+    /// Makes a database of a version before into one of this.
+    private func upgrade(from version: Int64) throws(ApusError) {
         try transaction { () throws(ApusError) in
-            try connection.execute(Schema.deviceTable(isTemporary: false))
+            if version == Schema.versionWithoutDevices {
+                try connection.execute(Schema.deviceTable(isTemporary: false))
+            }
+            try connection.execute(Schema.auditUpgrade)
             try checkTables()
         }
     }

@@ -13,7 +13,7 @@ enum Query: Int, CaseIterable {
     case tokensOfUser, tokenByID, tokensAfter, upsertToken
     case revocations, upsertRevocation, cutoffs, upsertCutoff
     case answerByKey, answersAfter, upsertAnswer
-    case newestAudit, auditAfter, insertAudit
+    case auditBefore, auditAfter, insertAudit
     case noteByName, upsertNote, deleteNote, updateEpoch
     case forgetAnswers, forgetAudit, forgetTokens, forgetRevocations
 
@@ -21,7 +21,7 @@ enum Query: Int, CaseIterable {
     private static let record = """
         r.id, r.scope, r.key, r.seq, r.committed_at, r.updated_at, r.deleted_at, r.expires_at, r.value
         """
-    private static let audit = "at, actor, ip, request_id, action, target, outcome, detail"
+    private static let audit = "at, actor, ip, request_id, action, target, outcome, detail, number, previous"
     private static let device = "owner, id, name, platform, registered_at, last_seen_at"
     private static let token = "id, user, issued_at, expires_at, generation, claims"
 
@@ -43,7 +43,7 @@ enum Query: Int, CaseIterable {
             accountText
         case .deviceByID, .devicesOfOwner, .devicesAfter, .upsertDevice, .deleteDevice, .deleteDevicesOfOwner:
             deviceText
-        case .answerByKey, .answersAfter, .upsertAnswer, .newestAudit, .auditAfter, .insertAudit, .forgetAnswers,
+        case .answerByKey, .answersAfter, .upsertAnswer, .auditBefore, .auditAfter, .insertAudit, .forgetAnswers,
             .forgetAudit, .forgetTokens,
             .forgetRevocations:
             journalText
@@ -192,22 +192,11 @@ enum Query: Int, CaseIterable {
             """
             INSERT OR REPLACE INTO answers (owner, key, stored_at, fingerprint, body) VALUES (?1, ?2, ?3, ?4, ?5)
             """
-        case .newestAudit:
-            """
-            SELECT \(Self.audit) FROM audit
-            ORDER BY at DESC, number DESC LIMIT ?1
-            """
-        case .auditAfter:
-            """
-            SELECT \(Self.audit), number FROM audit WHERE (at, number) > (?1, ?2) ORDER BY at, number LIMIT ?3
-            """
-        case .insertAudit:
-            """
-            INSERT INTO audit (at, number, actor, ip, request_id, action, target, outcome, detail)
-            SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM audit WHERE at = ?1
-            """
+        case .auditBefore: "SELECT \(Self.audit) FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
+        case .auditAfter: "SELECT \(Self.audit) FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2"
+        case .insertAudit: "INSERT INTO audit (\(Self.audit)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
         case .forgetAnswers: "DELETE FROM answers WHERE stored_at < ?1"
-        case .forgetAudit: "DELETE FROM audit WHERE at < ?1"
+        case .forgetAudit: "DELETE FROM audit WHERE number <= ?1"
         case .forgetTokens: "DELETE FROM tokens WHERE expires_at < ?1"
         default: "DELETE FROM revocations WHERE keep_until < ?1"
         }

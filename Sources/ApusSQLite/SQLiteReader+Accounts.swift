@@ -126,29 +126,6 @@ extension SQLiteReader {
         return answers
     }
 
-    func auditEntries(limit: Int) throws(ApusError) -> [AuditEntry] {
-        let statement = try connection.prepared(.newestAudit)
-        defer { statement.finish() }
-        statement.bind(Int64(limit), at: 1)
-        var entries: [AuditEntry] = []
-        while try statement.step() { entries.append(auditEntry(in: statement)) }
-        return entries
-    }
-
-    func auditEntries(after place: AuditPlace?, limit: Int) throws(ApusError) -> [PlacedAuditEntry] {
-        let statement = try connection.prepared(.auditAfter)
-        defer { statement.finish() }
-        statement.bind(place?.at.milliseconds ?? .min, at: 1)
-        statement.bind(place?.number ?? .min, at: 2)
-        statement.bind(Int64(limit), at: 3)
-        var entries: [PlacedAuditEntry] = []
-        while try statement.step() {
-            let place = AuditPlace(at: statement.moment(0), number: statement.number(8))
-            entries.append(PlacedAuditEntry(place: place, entry: auditEntry(in: statement)))
-        }
-        return entries
-    }
-
     func note(_ name: String) throws(ApusError) -> String? {
         let statement = try connection.prepared(.noteByName)
         defer { statement.finish() }
@@ -160,13 +137,6 @@ extension SQLiteReader {
         StoredAnswer(
             owner: owner, key: key, fingerprint: Array(row.bytes(1).readableBytesView), body: row.bytes(2),
             storedAt: row.moment(0))
-    }
-
-    private func auditEntry(in row: Statement) -> AuditEntry {
-        let origin = RequestOrigin(actor: row.text(1), ip: row.text(2), requestID: row.text(3))
-        return AuditEntry(
-            at: row.moment(0), origin: origin, action: row.text(4), target: row.text(5), outcome: row.text(6),
-            detail: row.text(7))
     }
 
     private func user(in row: Statement) -> User {

@@ -167,12 +167,14 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
             $0.bind(entry.target, at: 6)
             $0.bind(entry.outcome, at: 7)
             $0.bind(entry.detail, at: 8)
+            $0.bind(entry.number, at: 9)
+            if let previous = entry.previous { $0.bind(previous.bytes, at: 10) }
         }
     }
 
     private func apply(_ retention: Retention) throws(ApusError) {
         try run(.forgetAnswers) { $0.bind(retention.answersStoredBefore, at: 1) }
-        try run(.forgetAudit) { $0.bind(retention.auditBefore, at: 1) }
+        try run(.forgetAudit) { $0.bind(retention.auditThrough, at: 1) }
         try run(.forgetTokens) { $0.bind(retention.tokensEndedBefore, at: 1) }
         try run(.forgetRevocations) { $0.bind(retention.tokensEndedBefore, at: 1) }
     }

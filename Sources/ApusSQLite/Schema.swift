@@ -1,10 +1,13 @@
 /// The shape of the file, and the numbers that were chosen for it.
 enum Schema {
     /// Raised whenever a program of before could not read the file any more.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     /// The oldest that can be opened.
     static let versionWithoutDevices: Int64 = 1
+
+    /// The first whose audit entries have numbers and hashes.
+    static let versionWithAuditNumbers: Int64 = 3
 
     /// "Apus" in ASCII: tells our files from those of other programs (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int64 = 0x4170_7573
@@ -110,9 +113,12 @@ enum Schema {
         ) STRICT;
         CREATE INDEX answers_by_age ON answers (stored_at);
 
+        """ + auditTable + deviceTable(isTemporary: false)
+
+    private static let auditTable = """
         CREATE TABLE audit (
+            number INTEGER PRIMARY KEY,
             at INTEGER NOT NULL,
-            number INTEGER NOT NULL,
             actor TEXT NOT NULL,
             ip TEXT NOT NULL,
             request_id TEXT NOT NULL,
@@ -120,10 +126,19 @@ enum Schema {
             target TEXT NOT NULL,
             outcome TEXT NOT NULL,
             detail TEXT NOT NULL,
-            PRIMARY KEY (at, number)
-        ) STRICT, WITHOUT ROWID;
+            previous BLOB
+        ) STRICT;
 
-        """ + deviceTable(isTemporary: false)
+        """
+
+    /// Numbers the entries of a version before in the order they had: by time, and by arrival at the same time.
+    static let auditUpgrade = """
+        ALTER TABLE audit RENAME TO earlier_audit;
+        \(auditTable)
+        INSERT INTO audit (at, actor, ip, request_id, action, target, outcome, detail)
+        SELECT at, actor, ip, request_id, action, target, outcome, detail FROM earlier_audit ORDER BY at, number;
+        DROP TABLE earlier_audit;
+        """
 
     /// The one table that version 1 had not.
     static func deviceTable(isTemporary: Bool) -> String {

@@ -60,12 +60,15 @@ struct RandomQuestion {
         try same("revocations", first, second) { Set(try $0.revocations().map { Array("\($0)".utf8) }) }
         try same("cutoffs", first, second) { Set(try $0.cutoffs()) }
         try same("storedAnswer", first, second) { try $0.storedAnswer(owner: owner, key: name) }
-        try same("auditEntries", first, second) { try $0.auditEntries(limit: limit) }
+        try same("newest auditEntries", first, second) { try $0.auditEntries(before: nil, limit: limit) }
+        try same("auditEntries before", first, second) {
+            try $0.auditEntries(before: sequence.rawValue, limit: limit)
+        }
         try same("owners", first, second) { try $0.owners(after: nil, limit: 1000) }
         try same("tokens in order", first, second) { try $0.tokens(afterNumber: .min, limit: 1000).map(\.token) }
         try same("answers", first, second) { try $0.storedAnswers(owner: owner, after: name, bytesMax: bytesMax) }
-        try same("audit in order", first, second) { try $0.auditEntries(after: nil, limit: 50).map(\.entry) }
-        try same("all auditEntries", first, second) { try $0.auditEntries(limit: 100_000) }
+        try same("auditEntries after", first, second) { try $0.auditEntries(after: sequence.rawValue, limit: limit) }
+        try same("all auditEntries", first, second) { try $0.auditEntries(after: 0, limit: 100_000) }
     }
 
     private func compareChanges(

@@ -58,6 +58,8 @@ struct RandomChoices {
 
     private var generator: SplitMix64
     private(set) var moment: Int64 = 1000
+    /// The last audit entry's; some are of transactions that failed.
+    private(set) var auditNumber: Int64 = 0
 
     init(seed: UInt64) {
         generator = SplitMix64(seed: seed)
@@ -72,6 +74,16 @@ struct RandomChoices {
     mutating func nextMoment() -> Timestamp {
         moment += Int64(number(in: 0...5))
         return Timestamp(milliseconds: moment)
+    }
+
+    mutating func auditEntry(_ action: String, at moment: Timestamp) -> AuditEntry {
+        var entry = AuditEntry(at: moment, origin: .system, action: action, target: "\(number(in: 0...999))")
+        auditNumber += 1
+        entry.number = auditNumber
+        if !isOne(outOf: 3) {
+            entry.previous = AuditHash(digest: (0..<AuditHash.byteCount).map { _ in UInt8(number(in: 0...255)) })
+        }
+        return entry
     }
 
     mutating func draft() throws -> Draft {
@@ -137,7 +149,7 @@ struct RandomOperation {
         case 5:
             rest.forgetting = Retention(
                 answersStoredBefore: moment.advanced(byMilliseconds: -60),
-                auditBefore: moment.advanced(byMilliseconds: -80), tokensEndedBefore: moment)
+                auditThrough: choices.auditNumber - Int64(choices.number(in: 0...40)), tokensEndedBefore: moment)
         case 6, 7:
             rest.devices = [
                 Device(
@@ -148,8 +160,7 @@ struct RandomOperation {
         default: break
         }
         for _ in 0..<choices.number(in: 0...2) {
-            let entry = AuditEntry(at: moment, origin: .system, action: name, target: "\(choices.number(in: 0...999))")
-            rest.audit.append(entry)
+            rest.audit.append(choices.auditEntry(name, at: moment))
         }
     }
 

@@ -9,7 +9,6 @@ extension StorageLaws {
         StorageLaw("all of an owner's records are its changes before every end", allRecords),
         StorageLaw("all tokens come in the order they were last written in, in pages", tokenPages),
         StorageLaw("an owner's answers come in byte order of their keys, in pages of bytes", answerPages),
-        StorageLaw("audit entries after a place come oldest first, as they were written", auditPages),
         StorageLaw("a note is what was last noted under its name, until it is forgotten", notes),
         StorageLaw("notes and a new epoch are there when the place is opened again", reopening: true, notesKept),
         StorageLaw("a whole storage has no faults", noFaults),
@@ -96,17 +95,6 @@ extension StorageLaws {
         }
         try expectEqual(found, [stored[1], stored[0], stored[2], stored[3]], "all pages together")
         try expectEqual(stage.reader.storedAnswers(owner: owner, after: nil, bytesMax: 0).count, 1, "the least")
-    }
-
-    private static func auditPages(_ stage: StorageStage) throws {
-        let entries = [5, -1, 5, 5, 9].map { at in
-            AuditEntry(at: moment(at), origin: .system, action: "a", target: "\(at)")
-        }
-        for entry in entries { try stage.commit { $0.audit = [entry, entry] } }
-        var found: [PlacedAuditEntry] = []
-        for _ in 0..<5 { found += try stage.reader.auditEntries(after: found.last?.place, limit: 3) }
-        try expectEqual(found.map(\.entry), stage.reader.auditEntries(limit: 99).reversed(), "all pages together")
-        try expectEqual(found.count, 10, "the number of entries")
     }
 
     private static func notes(_ stage: StorageStage) throws {

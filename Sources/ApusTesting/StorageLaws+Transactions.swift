@@ -258,6 +258,8 @@ extension CommitBatch {
                 owner: owner, key: "key", fingerprint: [0, 1, 255], body: ByteBuffer(string: "{}"), storedAt: moment)
         ]
         batch.audit = [AuditEntry(at: moment, origin: .system, action: "data.write", target: "t")]
+        batch.audit[0].number = 1
+        batch.audit[0].previous = .zero
         return batch
     }
 }

@@ -37,6 +37,8 @@ public struct Checkup: Sendable {
         if try reader.note(UnfinishedMigration.noteName) != nil {
             report.findings.add("a migration into this database was not finished: finish it with apus migrate --resume")
         }
+        let ledger = try AuditLedger(notedIn: reader, findings: &report.findings)
+        var chain = ChainExamination(expiredThrough: ledger?.expiredThrough ?? 0)
         var owner: (examination: OwnerExamination, id: OwnerID)?
         var walk = StorageWalk(over: reader)
         while let rows = try walk.next() {
@@ -49,12 +51,14 @@ public struct Checkup: Sendable {
                 case .record(let record):
                     let found = try reader.record(at: record.address)
                     owner?.examination.take(record, found: found, findings: &report.findings)
-                case .answer, .user, .device, .token, .revocation, .cutoff, .audit:
+                case .audit(let entry): chain.take(entry, findings: &report.findings)
+                case .answer, .user, .device, .token, .revocation, .cutoff:
                     try examine(row, reader, &report.findings)
                 }
             }
         }
         try finish(owner, reader, &report.findings)
+        chain.finish(ledger, findings: &report.findings)
     }
 
     private func finish(

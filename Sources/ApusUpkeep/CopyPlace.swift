@@ -7,11 +7,11 @@ enum CopyPlace: Hashable, Sendable {
     case answers(OwnerID, after: String?)
     case users(after: OwnerID?)
     case devices(after: DeviceAddress?)
-    /// Numbers and places are the source's own.
+    /// Numbers are the source's own.
     case tokens(after: Int64)
     case revocations
     case cutoffs
-    case audit(after: AuditPlace?)
+    case audit(after: Int64)
     case end
 
     static let start = CopyPlace.owners(after: nil)
@@ -31,8 +31,7 @@ enum CopyPlace: Hashable, Sendable {
         case .tokens(let after): "tokens\t\(after)"
         case .revocations: "revocations"
         case .cutoffs: "cutoffs"
-        case .audit(nil): "audit"
-        case .audit(let place?): "audit\t\(place.at.milliseconds)\t\(place.number)"
+        case .audit(let after): "audit\t\(after)"
         case .end: "end"
         }
     }
@@ -58,10 +57,9 @@ enum CopyPlace: Hashable, Sendable {
             self = .tokens(after: after)
         case ("revocations", 1): self = .revocations
         case ("cutoffs", 1): self = .cutoffs
-        case ("audit", 1): self = .audit(after: nil)
-        case ("audit", 3):
-            guard let at = Int64(words[1]), let number = Int64(words[2]) else { return nil }
-            self = .audit(after: AuditPlace(at: Timestamp(milliseconds: at), number: number))
+        case ("audit", 2):
+            guard let after = Int64(words[1]) else { return nil }
+            self = .audit(after: after)
         case ("end", 1): self = .end
         default: return nil
         }

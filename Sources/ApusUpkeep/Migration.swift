@@ -52,6 +52,10 @@ public struct Migration: Sendable {
         let epoch = from.description.epoch
         let start = try start(in: writer, of: to, from: epoch)
         let reader = try from.openReader()
+        // Of the source, which nobody writes to meanwhile.
+        let ledger = try telling(of: source.path, "read") { () throws(ApusError) in
+            try reader.note(AuditLedger.noteName)
+        }
         let tally = try telling(of: source.path, "read") { () throws(ApusError) in
             try RowTally(of: reader) { onProgress(MigrationProgress(phase: .reading, rows: $0)) }
         }
@@ -78,7 +82,7 @@ public struct Migration: Sendable {
             onProgress(MigrationProgress(phase: .comparing, rows: $0, total: total))
         }
         var last = CommitBatch()
-        last.notes = [UnfinishedMigration.noteName: nil]
+        last.notes = [UnfinishedMigration.noteName: nil, AuditLedger.noteName: ledger]
         last.epoch = epoch
         try commit(last, to: writer)
         return .done(tally, epoch: epoch)

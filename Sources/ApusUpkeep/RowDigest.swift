@@ -17,7 +17,7 @@ import NIOCore
 /// - token: id, user, `issuedAt`, `expiresAt`, generation, claims?
 /// - revocation: token's id, `keepUntil`
 /// - cutoff: user, generation, `issuedThrough`
-/// - audit entry: `at`, actor, IP address, request's id, action, target, outcome, detail
+/// - audit entry: as ``NIOCore/ByteBuffer/writeAuditRow(_:)`` writes it
 /// - device: owner, id, name?, platform?, `registeredAt`, `lastSeenAt`?
 struct RowDigest: Hashable, Sendable {
     private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -129,11 +129,7 @@ extension ByteBuffer {
             writeInteger(UInt8(7))
             write(cutoff.user.text)
             write(cutoff.generation, cutoff.issuedThrough.milliseconds)
-        case .audit(let entry):
-            writeInteger(UInt8(8))
-            write(entry.at.milliseconds)
-            write(entry.origin.actor, entry.origin.ip, entry.origin.requestID)
-            write(entry.action, entry.target, entry.outcome, entry.detail)
+        case .audit(let entry): writeAuditRow(entry)
         }
     }
 

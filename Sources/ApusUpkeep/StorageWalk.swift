@@ -111,22 +111,19 @@ struct StorageWalk {
     }
 
     private mutating func allCutoffs() throws(ApusError) -> [StoredRow] {
-        place = .audit(after: nil)
+        place = .audit(after: 0)
         return try reader.cutoffs().map { .cutoff($0) }
     }
 
-    private mutating func nextAudit(after: AuditPlace?) throws(ApusError) -> [StoredRow] {
+    private mutating func nextAudit(after: Int64) throws(ApusError) -> [StoredRow] {
         let entries = try reader.auditEntries(after: after, limit: Self.pageRowsMax)
         guard let last = entries.last else {
             place = .end
             return []
         }
-        if let after {
-            let isLater = (after.at, after.number) < (last.place.at, last.place.number)
-            try expectRise(isLater, in: "the audit log")
-        }
-        place = .audit(after: last.place)
-        return entries.map { .audit($0.entry) }
+        try expectRise(after < last.number, in: "the audit log")
+        place = .audit(after: last.number)
+        return entries.map { .audit($0) }
     }
 
     /// Without it, a walk over a damaged index might never end.

@@ -11,7 +11,7 @@ struct Apus: AsyncParsableCommand {
         version: "apus \(Version.current)",
         subcommands: [
             ServeCommand.self, TokenCommand.self, MigrateCommand.self, BackupCommand.self, RestoreCommand.self,
-            DoctorCommand.self, VersionCommand.self,
+            DoctorCommand.self, AuditCommand.self, VersionCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

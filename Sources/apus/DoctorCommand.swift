@@ -24,7 +24,7 @@ struct DoctorCommand: ParsableCommand {
                 return Process.say(
                     "ok: \(storage.url), epoch \(report.description.epoch.text): \(report.counts.text)\n"
                         + "checked: files and indexes, names, change numbers, times, values as JSON, "
-                        + "records by key, counts, devices, tokens and revocations")
+                        + "records by key, counts, devices, tokens, revocations and the audit log")
             }
             for finding in report.findings.texts { Process.say(finding) }
             if report.findings.countBeyond > 0 { Process.say("and \(report.findings.countBeyond) more") }

@@ -12,7 +12,7 @@ import Testing
     private static let cursors: [CursorSealer.Cursor] = [
         .key(RecordKey(stored: "k")), .key(RecordKey(stored: "e\u{301}/é😀 ")),
         .key(RecordKey(stored: String(repeating: "k", count: 256))), .user(OwnerID(stored: "u1")),
-        .changes(ChangesPosition(after: .zero, baseline: .zero)),
+        .changes(ChangesPosition(after: .zero, baseline: .zero)), .audit(before: 1), .audit(before: .max),
         .changes(ChangesPosition(after: SequenceNumber(.max), baseline: SequenceNumber(7))),
     ]
 

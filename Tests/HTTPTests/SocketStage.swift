@@ -221,6 +221,7 @@ final class ListService: SyncService {
     }
     func user(_ id: OwnerID, then: @escaping Completion<UserDetail>) { then(.failure(Self.absent)) }
     func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>) { then(.failure(Self.absent)) }
+    func auditEntries(_ query: AuditQuery, then: @escaping Completion<AuditPage>) { then(.failure(Self.absent)) }
     func health(then: @escaping Completion<HealthReport>) { then(.failure(Self.absent)) }
 }
 

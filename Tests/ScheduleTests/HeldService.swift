@@ -102,6 +102,9 @@ extension HeldService {
     func users(after: OwnerID?, limit: Int, then: @escaping Completion<[User]>) {
         engine.users(after: after, limit: limit, then: then)
     }
+    func auditEntries(_ query: AuditQuery, then: @escaping Completion<AuditPage>) {
+        engine.auditEntries(query, then: then)
+    }
     func registerDevice(_ registration: DeviceRegistration, then: @escaping Completion<RegisteredDevice>) {
         engine.registerDevice(registration, then: then)
     }

@@ -43,6 +43,27 @@ extension TemporaryFolder {
     }
 }
 
+extension TemporaryFolder {
+    /// Makes a SQLite database into one of version 1 or 2 with the same in it, but for what that version did not know.
+    func makeEarlier(_ name: String, version: Int) throws {
+        try tamper(
+            name,
+            """
+            ALTER TABLE audit RENAME TO later;
+            CREATE TABLE audit (
+                at INTEGER NOT NULL, number INTEGER NOT NULL, actor TEXT NOT NULL, ip TEXT NOT NULL,
+                request_id TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, outcome TEXT NOT NULL,
+                detail TEXT NOT NULL, PRIMARY KEY (at, number)
+            ) STRICT, WITHOUT ROWID;
+            INSERT INTO audit SELECT
+                at, number, actor, ip, request_id, action, target, outcome, detail FROM later;
+            DROP TABLE later;
+            \(version == 1 ? "DROP TABLE devices;" : "")
+            PRAGMA user_version = \(version);
+            """)
+    }
+}
+
 extension StorageWriter {
     func commit(_ fill: (inout CommitBatch) throws -> Void) throws {
         var batch = CommitBatch()
@@ -72,9 +93,11 @@ extension StorageWriter {
             batch.revocations = [TokenRevocation(tokenID: "t1", keepUntil: moment(99))]
             batch.cutoffs = [TokenCutoff(user: user, generation: 3, issuedThrough: moment(7))]
             batch.audit = (0..<7).map { number in
-                AuditEntry(
+                var entry = AuditEntry(
                     at: moment(Int64(number / 3)), origin: .system, action: "data.write", target: "\(number)",
                     detail: "\u{E9}")
+                entry.number = Int64(number) + 1
+                return entry
             }
         }
         try commit { $0.tokens = [try grant("t2", of: user, claims: #"{"a":[1]}"#)] }

@@ -57,8 +57,7 @@ import Testing
             .answers(owner, after: nil), .answers(owner, after: "k\tk\nk"), .answers(owner, after: ""),
             .users(after: nil), .users(after: owner), .devices(after: nil),
             .devices(after: DeviceAddress(owner: owner, id: DeviceID(stored: "a b"))), .tokens(after: .min),
-            .revocations, .cutoffs, .audit(after: nil),
-            .audit(after: AuditPlace(at: moment(-5), number: .max)), .end,
+            .revocations, .cutoffs, .audit(after: 0), .audit(after: .max), .end,
         ]
         for place in places {
             #expect(CopyPlace(place.text) == place)
@@ -66,7 +65,8 @@ import Testing
             #expect(UnfinishedMigration(state.text) == state)
         }
         for text in [
-            "", "owner", "records\tu", "records\tu\tx", "tokens", "devices\tu", "audit\t1", "end\t", "e\n1\nend",
+            "", "owner", "records\tu", "records\tu\tx", "tokens", "devices\tu", "audit", "audit\tx", "audit\t1\t1",
+            "end\t", "e\n1\nend",
             "e\nd\nx\nend",
         ] {
             #expect(CopyPlace(text) == nil, "\(text)")
