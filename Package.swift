@@ -70,11 +70,12 @@ let package = Package(
                 "ApusCore", crypto, nioCore, .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "JWTKit", package: "jwt-kit"),
             ]),
+        .target(name: "CPages"),
         room(
             "ApusHTTP",
             [
-                "ApusCore", "ApusProtocol", crypto, logging, lifecycle, metrics, nioCore, nioPosix, nioHTTP1, nioHTTP2,
-                nioSSL, .product(name: "Mustache", package: "swift-mustache"),
+                "ApusCore", "ApusProtocol", "CPages", crypto, logging, lifecycle, metrics, nioCore, nioPosix, nioHTTP1,
+                nioHTTP2, nioSSL, .product(name: "Mustache", package: "swift-mustache"),
             ]),
         room(
             "ApusServer",

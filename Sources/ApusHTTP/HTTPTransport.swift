@@ -34,7 +34,7 @@ public struct HTTPTransport: Service {
     /// Serves until the graceful shutdown, then takes no new connection, finishes requests, says goodbye to sockets,
     /// and returns when all connections are closed, or are cut after 8 s.
     ///
-    /// - Throws: `IOError` when the address cannot be bound.
+    /// - Throws: `IOError` when the address cannot be bound; `BadTemplate` when the dashboard's page cannot be made.
     public func run() async throws {
         let count = min(max(1, context.settings.eventLoops), FeedHub.lanesMax)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
@@ -74,9 +74,12 @@ public struct HTTPTransport: Service {
     }
 
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
+        let pages = try AdminPages(files: PageFiles.load(), version: context.settings.version)
         let routes = RouteTable(
-            SystemRoutes.all + DataRoutes.all + StreamRoutes.all + DeviceRoutes.all + AdminRoutes.all
-                + AuditRoutes.all + TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic))
+            [
+                SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AuditRoutes.all,
+                TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
+            ].flatMap(\.self))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -20,7 +20,8 @@ import Testing
             "Synchronization",
         ],
         "ApusHTTP": [
-            "ApusCore", "ApusProtocol", "Crypto", "Glibc", "Logging", "Metrics", "Mustache", "NIOConcurrencyHelpers",
+            "ApusCore", "ApusProtocol", "CPages", "Crypto", "Glibc", "Logging", "Metrics", "Mustache",
+            "NIOConcurrencyHelpers",
             "NIOCore", "NIOHPACK", "NIOHTTP1", "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "ServiceLifecycle",
             "Synchronization",
         ],
@@ -30,6 +31,7 @@ import Testing
         "ApusUpkeep": ["ApusCore", "Crypto", "Glibc", "NIOCore"],
         "apus": ["ApusCore", "ApusServer", "ApusUpkeep", "ArgumentParser", "FoundationEssentials", "Glibc"],
         "CLMDB": [],
+        "CPages": [],
         "CSQLite": [],
     ]
 

@@ -59,8 +59,12 @@ final class Program: Sendable {
     private let output: ScratchDirectory
     private let ending = Mutex<Ending?>(nil)
 
-    /// - Parameter environment: everything the program sees, apart from `PATH` and what Swift needs to run.
-    init(_ arguments: [String], environment: [String: String], in directory: String) throws {
+    /// - Parameters:
+    ///   - environment: everything the program sees, apart from `PATH` and what Swift needs to run.
+    ///   - executable: another program, by its name or path.
+    init(
+        _ arguments: [String], environment: [String: String], in directory: String, executable: String = Program.path
+    ) throws {
         output = ScratchDirectory()
         var environment = environment
         for name in ["PATH", "LD_LIBRARY_PATH", "SWIFT_BACKTRACE"] {
@@ -72,7 +76,7 @@ final class Program: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output.path + "/stdout", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, output.path + "/stderr", O_WRONLY | O_CREAT, 0o600)
-        let words = ["/bin/sh", "-c", "cd -- \"$0\" && exec \"$@\"", directory, Self.path] + arguments
+        let words = ["/bin/sh", "-c", "cd -- \"$0\" && exec \"$@\"", directory, executable] + arguments
         var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in argv + envp { free(text) } }
@@ -139,7 +143,7 @@ final class Program: Sendable {
     }
 
     /// SwiftPM puts test bundle and programs into one directory.
-    private static let path: String = {
+    static let path: String = {
         let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
             + "/apus"

@@ -1,0 +1,9 @@
+// Runs before the first paint, so that a chosen theme does not flash.
+(function () {
+  try {
+    const theme = localStorage.getItem("apus-theme");
+    if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  } catch {
+    // Storage may be forbidden; then the system's theme it is.
+  }
+})();
