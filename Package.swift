@@ -122,6 +122,7 @@ let package = Package(
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
         tests("ServerTests", ["apus", crypto, nioCore, nioPosix, nioSSL]),
         tests("HistoryTests", ["CSQLite", "ServerTests"]),
+        tests("BrowserTests", ["ServerTests"]),
         tests(
             "ScheduleTests",
             [
