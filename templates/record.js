@@ -72,7 +72,7 @@ function editor(text) {
   const check = () => {
     const fault = complaint(field.value);
     field.setAttribute("aria-invalid", String(fault !== undefined));
-    line.textContent = fault ?? `Valid JSON, ${bytes(encoder.encode(field.value).length)}`;
+    line.textContent = fault ?? "Valid JSON";
     line.className = `check-line ${fault === undefined ? "good" : "bad"}`;
     return fault === undefined;
   };
@@ -85,7 +85,9 @@ function editor(text) {
     }
     // A write without a time would end the one there is; an untouched one goes back to the millisecond.
     const isTouched = expires.value !== (before ? local(before) : "");
-    await write(field.value, isTouched ? instant(expires.value) : before ?? "");
+    // What was only laid out for reading goes back as it came.
+    const value = view.stored && field.value === text ? view.stored.data.value : field.value;
+    await write(value, isTouched ? instant(expires.value) : before ?? "");
   });
   return h("form", { class: "card editor", on: { submit: save } },
     h("label", {}, "Value", field), line,
