@@ -2,8 +2,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# Debian packages the build needs beside the Swift toolchain.
-PACKAGES := ca-certificates git liblmdb-dev libsqlite3-dev
+# Debian packages the build and the tests need beside the Swift toolchain.
+PACKAGES := ca-certificates curl git liblmdb-dev libsqlite3-dev openssl
 # What the tests of the dashboard need beside them; pip only where there is none.
 BROWSER_PACKAGES = chromium chromium-driver $(shell python3 -m pip --version > /dev/null 2>&1 || echo python3-pip)
 AXE_PACKAGE := axe-core-python==0.1.0
@@ -11,6 +11,8 @@ AXE_SHA256 := f99f6bd674726c631c5e20b876983b44dff2b8f452a0ccf08f3c23ee45d0aac3
 SOURCES := Package.swift Sources Tests Benchmarks Examples
 # What the server does with records, users and sockets, to be tested on every storage.
 STORAGE_TESTS := ServerTests\.(Brief|Bulk|Delta|Device|Durability|Expiry|FullDisk|Idempotency|LastWriteWins|List|MaxNumeric|Precondition|SocketResume|SocketScope|SocketStream|SocketWrite|Token|User|Value)Tests
+# What clients meet on a connection, to be tested over TLS too.
+TLS_TESTS := ServerTests\.(BadBody|EventStream|HealthAndRoutes|RequestForm|RequestOrder|Socket[A-Za-z]*|Value|Wire)Tests
 # Further flags of the program, for example: make run ARGS='--port 9000'
 ARGS ?=
 
@@ -65,6 +67,7 @@ test: setup-tests ## Run all tests
 	for storage in lmdb memory; do \
 	  APUS_TEST_STORAGE=$$storage swift test --skip-build --no-parallel --filter '$(STORAGE_TESTS)'; \
 	done
+	APUS_TEST_TLS=1 swift test --skip-build --no-parallel --filter '$(TLS_TESTS)'
 
 bench: build ## Measure the release build; flags in ARGS
 	swift build -c release --product apus-bench

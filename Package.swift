@@ -120,7 +120,7 @@ let package = Package(
         tests("AuthTests", ["ApusAuth", "ApusCore", crypto, nioCore]),
         tests("TelemetryTests", ["ApusCore", "ApusTelemetry", "ApusTesting", "ServerTests", metrics, nioCore]),
         tests("SettingsTests", ["ApusServer", "ApusCore", logging]),
-        tests("ServerTests", ["apus", crypto, nioCore, nioPosix, nioSSL]),
+        tests("ServerTests", ["apus", crypto, nioCore, nioHTTP2, nioPosix, nioSSL]),
         tests("HistoryTests", ["CSQLite", "ServerTests"]),
         tests("BrowserTests", ["ServerTests"]),
         tests(

@@ -85,6 +85,17 @@ extension ApusError {
         return error
     }
 
+    static func headersTooLarge(bytesMax: Int) -> ApusError {
+        ApusError(.headersTooLarge, "the headers have more than \(bytesMax) bytes")
+    }
+
+    /// - Parameter bytesMax: 0 for a request that has no use for a body.
+    static func bodyTooLarge(bytesMax: Int) -> ApusError {
+        bytesMax > 0
+            ? ApusError(.bodyTooLarge, "the body has more than \(bytesMax) bytes")
+            : ApusError(.bodyTooLarge, "this request has no use for so large a body")
+    }
+
     static let stopping: ApusError = {
         var error = ApusError(.overloaded, "the server stops; nothing was written")
         error.retryAfterSeconds = 1

@@ -41,12 +41,15 @@ final class EventStream: ChannelInboundHandler {
     }
 
     /// Called once the connection is a stream and its lane knows it.
-    func start() {
+    ///
+    /// - Parameter transport: the TCP connection, where it is shared with others.
+    func start(over transport: (any Channel)? = nil) {
         guard let channelContext else { return }
         // The client has nothing to say: that it has vanished is noticed by the heartbeat that nobody confirms.
         let limits = context.service.limits
         let patience = 1000 * max(1, limits.silenceSecondsMax - limits.heartbeatSeconds)
-        _ = channelContext.channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(patience))
+        _ = (transport ?? channelContext.channel).setOption(
+            .tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(patience))
         subscriber.start(on: self, writingTo: channelContext)
     }
 

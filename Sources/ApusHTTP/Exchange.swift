@@ -34,6 +34,8 @@ final class Exchange {
     /// Whether its route reads a body.
     var takesBody = false
     private(set) var body = ByteBuffer()
+    /// A body up to this size takes none of the room that all share.
+    var freeBodyBytes: Int
     /// The room its body takes, until it is answered.
     private var room: BodyRoom.Share?
 
@@ -50,6 +52,7 @@ final class Exchange {
         self.address = address
         self.lane = lane
         self.finish = finish
+        freeBodyBytes = context.service.limits.smallBodyBytesMax
     }
 
     /// Appends to the body.
@@ -57,7 +60,7 @@ final class Exchange {
     /// - Throws: `rate-limited`, `overloaded` if there is no room.
     func append(_ part: ByteBuffer) throws(ApusError) {
         // Small bodies are bounded by the number of connections: nobody's large ones keep them out.
-        if body.readableBytes + part.readableBytes > service.limits.smallBodyBytesMax {
+        if body.readableBytes + part.readableBytes > freeBodyBytes {
             let isFirst = room == nil
             let room =
                 room

@@ -230,7 +230,7 @@ extension HTTPConnection {
             switch machine.admit(bodyBytesMax: bytesMax, at: .now()) {
             case .none: break
             case .sendContinue: write(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n"))
-            case .tooLarge: exchange.fail(tooLarge(bytesMax))
+            case .tooLarge: exchange.fail(.bodyTooLarge(bytesMax: bytesMax))
             }
         case .socket: _ = machine.admit(bodyBytesMax: 0, at: .now())
         case .reply, .refusal:
@@ -243,7 +243,9 @@ extension HTTPConnection {
         let action = machine.body(part.readableBytes)
         guard let exchange = current, action != .drop else { return }
         do throws(ApusError) {
-            guard action == .keep else { throw tooLarge(exchange.takesBody ? context.service.limits.bodyBytesMax : 0) }
+            guard action == .keep else {
+                throw .bodyTooLarge(bytesMax: exchange.takesBody ? context.service.limits.bodyBytesMax : 0)
+            }
             try exchange.append(part)
         } catch {
             exchange.refuse(error)
@@ -287,7 +289,7 @@ extension HTTPConnection {
         let isOverflow = error == .headerOverflow
         let refusal =
             isOverflow
-            ? ApusError(.headersTooLarge, "the headers have more than \(context.service.limits.headerBytesMax) bytes")
+            ? ApusError.headersTooLarge(bytesMax: context.service.limits.headerBytesMax)
             : ApusError(.badParameter, "this is not valid HTTP/1.1")
         switch machine.failed() {
         case .none: break
@@ -300,12 +302,6 @@ extension HTTPConnection {
     /// Answers what did not become a request.
     func failAnew(_ error: ApusError) {
         exchange(for: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")).fail(error)
-    }
-
-    private func tooLarge(_ bytesMax: Int) -> ApusError {
-        bytesMax > 0
-            ? ApusError(.bodyTooLarge, "the body has more than \(bytesMax) bytes")
-            : ApusError(.bodyTooLarge, "this request has no use for so large a body")
     }
 }
 

@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 public import ServiceLifecycle
 
-/// REST, WebSocket and Server-Sent Events on one port, on SwiftNIO.
+/// REST, WebSocket and Server-Sent Events on one port, on SwiftNIO; with TLS, HTTP/2 too.
 public struct HTTPTransport: Service {
     private let context: HTTPContext
     private let onListening: @Sendable (_ host: String, _ port: Int) -> Void
@@ -98,7 +98,13 @@ public struct HTTPTransport: Service {
                     }
                     let handshake = TLSHandshake(
                         lane: lane, settings: context.settings, limits: context.service.limits
-                    ) { channel, _ in try Self.configure(channel, lane, context, routes) }
+                    ) { channel, chosen in
+                        if chosen == "h2" {
+                            try HTTP2Connection(context: context, routes: routes, lane: lane).addHandlers(to: channel)
+                        } else {
+                            try Self.configure(channel, lane, context, routes)
+                        }
+                    }
                     try channel.pipeline.syncOperations.addHandlers([tls.makeHandler(), handshake])
                 }
             }

@@ -143,6 +143,16 @@ extension LaneState {
         return entry
     }
 
+    /// Takes in a subscriber that shares a connection with others; it counts as one all the same.
+    func add(_ member: any LaneMember, for subscriber: Subscriber, from network: String?) -> Bool {
+        switch add(member, from: network) {
+        case .welcome: return replace(member, with: member, for: subscriber)
+        case .crowded: remove(member)
+        case .full: break
+        }
+        return false
+    }
+
     func remove(_ member: any LaneMember) {
         guard let member = members.removeValue(forKey: ObjectIdentifier(member)) else { return }
         hub.releaseConnection(from: member.network)

@@ -10,7 +10,7 @@ final class TLSHandshake: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     /// In the order in which we would choose.
-    static let protocols = ["http/1.1"]
+    static let protocols = ["h2", "http/1.1"]
 
     private let lane: Lane
     private let settings: HTTPSettings

@@ -59,6 +59,13 @@ final class RunningServer: Sendable {
     var port: Int { run.withLock { $0.tunnel?.port ?? $0.port } }
     /// Where it listens itself; with TLS, if it was started so.
     var ownPort: Int { run.withLock { $0.port } }
+    /// A port where `protocol` is spoken with a server that has TLS, in the clear.
+    func tunnel(for protocol: String) throws -> TLSTunnel {
+        try TLSTunnel(
+            to: ownPort, authority: TestCertificate.authority(of: settings["TLS_CERT_PATH"] ?? ""), protocol: `protocol`
+        )
+    }
+
     /// Everything it has logged since it was last started.
     var errors: String { program.errors }
 

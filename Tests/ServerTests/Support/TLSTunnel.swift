@@ -11,20 +11,23 @@ final class TLSTunnel: Sendable {
     private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     /// - Parameter authority: the PEM file of who vouches for the server's certificate.
-    init(to target: Int, authority: String) throws {
+    init(to target: Int, authority: String, protocol name: String = "http/1.1") throws {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.trustRoots = .file(authority)
-        configuration.applicationProtocols = ["http/1.1"]
+        configuration.applicationProtocols = [name]
         let tls = try NIOSSLContext(configuration: configuration)
         server = try ServerBootstrap(group: Self.group)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // The kernel's own buffers would hide a client that takes nothing.
+            .childChannelOption(.socketOption(.so_sndbuf), value: 64 << 10)
             .childChannelInitializer { near in
                 ClientBootstrap(group: near.eventLoop)
                     .channelOption(.autoRead, value: false)
                     .channelOption(.allowRemoteHalfClosure, value: true)
                     .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                    .channelOption(.socketOption(.so_rcvbuf), value: 64 << 10)
                     .channelInitializer { far in
                         far.eventLoop.makeCompletedFuture {
                             let handler = try NIOSSLClientHandler(context: tls, serverHostname: "localhost")
