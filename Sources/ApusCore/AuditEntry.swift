@@ -13,7 +13,7 @@ public struct AuditEntry: Hashable, Codable, Sendable {
     public var at: Timestamp
     public var origin: RequestOrigin
     /// `data.write`, `token.issue`, `token.rotate`, `token.revoke`, `user.revoke`, `user.delete`, `device.register`,
-    /// `device.delete`, `request.refused`, `admin.read`, `export`.
+    /// `device.delete`, `request.refused`, `admin.read`, `export`, `connection.close`.
     public var action: String
     public var target: String
     /// `ok` or an error code.

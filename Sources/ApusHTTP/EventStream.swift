@@ -23,11 +23,12 @@ final class EventStream: ChannelInboundHandler {
     /// How long the client has to take what was sent before the end.
     private static let closeWait = TimeAmount.seconds(2)
 
-    init(principal: Principal, opening: StreamOpening, context: HTTPContext, lane: Lane) {
+    init(principal: Principal, opening: StreamOpening, address: String, context: HTTPContext, lane: Lane) {
         self.context = context
         self.lane = lane
         heartbeatAt = lane.state.heartbeatStart(at: .now())
-        subscriber = Subscriber(principal: principal, opening: opening, wire: .events, context: context, lane: lane)
+        subscriber = Subscriber(
+            principal: principal, opening: opening, wire: .events, address: address, context: context, lane: lane)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -77,7 +78,7 @@ final class EventStream: ChannelInboundHandler {
 extension EventStream: SubscriberConnection {
     func opened() {}
 
-    func close(_ code: CloseCode) {
+    func close(_ code: CloseCode, reason: String) {
         guard closesAt == nil, let channelContext else { return }
         closesAt = .now() + Self.closeWait
         subscriber.stop()

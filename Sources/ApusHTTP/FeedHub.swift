@@ -33,6 +33,8 @@ final class FeedHub: FeedObserver {
         state.withLock { $0.lanes = lanes }
     }
 
+    var lanes: [Lane] { state.withLock { $0.lanes } }
+
     func setInterest(of lane: Int, in key: FeedKey, _ isInterested: Bool) {
         state.withLock { state in
             let bit: UInt64 = 1 << UInt64(lane)

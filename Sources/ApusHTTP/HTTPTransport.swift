@@ -78,7 +78,7 @@ public struct HTTPTransport: Service {
         let routes = RouteTable(
             [
                 SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AuditRoutes.all,
-                TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
+                ConnectionRoutes.all, TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
             ].flatMap(\.self))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)

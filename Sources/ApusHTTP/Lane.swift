@@ -79,6 +79,7 @@ final class LaneState {
     private var subscribers: [ObjectIdentifier: Subscriber] = [:]
     private var feeds: [FeedKey: OwnerFeeds] = [:]
     private var requestCount: UInt64 = 0
+    private var openingCount: UInt64 = 0
     private var heartbeatCount: Int64 = 0
     private let requestPrefix = String(UInt32.random(in: .min ... .max), radix: 36)
     private var date = (second: Int64.min, text: "")
@@ -96,6 +97,20 @@ final class LaneState {
         requestCount += 1
         return "\(requestPrefix)-\(laneIndex)-\(String(requestCount, radix: 36))"
     }
+
+    /// A number no other socket or stream of this event loop has.
+    func nextOpeningNumber() -> UInt64 {
+        openingCount += 1
+        return openingCount
+    }
+
+    /// The id of the socket or stream with that number, which none of another process has.
+    func connectionID(_ number: UInt64) -> ConnectionID {
+        ConnectionID(process: requestPrefix, lane: laneIndex, number: number)
+    }
+
+    /// Those who are told of changes here.
+    var listeners: [Subscriber] { Array(subscribers.values) }
 
     /// When a connection that opens now may count its last heartbeat to have been: those of many that open at once, as
     /// after a restart, are spread over the time between two.
@@ -169,7 +184,6 @@ extension LaneState {
         guard let old = members.removeValue(forKey: ObjectIdentifier(member)) else { return false }
         members[ObjectIdentifier(successor)] = Member(connection: successor, network: old.network)
         subscribers[ObjectIdentifier(subscriber)] = subscriber
-        meters.opened(subscriber.feedKey.wire)
         return true
     }
 
@@ -178,7 +192,6 @@ extension LaneState {
         leave(subscriber)
         guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
         hub.releaseSocket(of: subscriber.user)
-        meters.closed(subscriber.feedKey.wire)
         remove(member)
     }
 }

@@ -8,7 +8,13 @@ protocol SubscriberConnection: LaneMember {
     func opened()
 
     /// Says goodbye, as far as the protocol has a way to say why.
-    func close(_ code: CloseCode)
+    ///
+    /// - Parameter reason: for people, in words that fit a close frame.
+    func close(_ code: CloseCode, reason: String)
+}
+
+extension SubscriberConnection {
+    func close(_ code: CloseCode) { close(code, reason: "") }
 }
 
 /// One who is told of a user's changes: carries out what ``SessionStateMachine`` decides, and writes the events.
@@ -25,7 +31,11 @@ final class Subscriber {
     /// Where it writes to; `nil` from the moment when nothing more may be sent.
     private var output: ChannelHandlerContext?
     private var machine: SessionStateMachine
-    private let device: DeviceID?
+    let device: DeviceID?
+    /// The client's own address, behind trusted proxies.
+    let address: String
+    /// What it is called on its event loop, and since when it is open; set by ``start(on:writingTo:)``.
+    private(set) var opening: (number: UInt64, at: Timestamp)?
     private var isDeviceConnected = false
     /// A page of the storage that is read as soon as the client has taken what was sent.
     private var nextPage: ChangesQuery?
@@ -44,7 +54,10 @@ final class Subscriber {
     private static let pumpBytes = 512 << 10
     private static let unflushedBytesMax = 64 << 10
 
-    init(principal: Principal, opening: StreamOpening, wire: Wire, context: HTTPContext, lane: Lane) {
+    init(
+        principal: Principal, opening: StreamOpening, wire: Wire, address: String, context: HTTPContext, lane: Lane
+    ) {
+        self.address = address
         self.principal = principal
         self.context = context
         self.lane = lane
@@ -61,6 +74,8 @@ final class Subscriber {
     func start(on connection: any SubscriberConnection, writingTo output: ChannelHandlerContext) {
         self.connection = connection
         self.output = output
+        opening = (lane.state.nextOpeningNumber(), context.service.now())
+        lane.state.meters.opened(feedKey.wire)
         do throws(ApusError) {
             // It may have been revoked between the check before the upgrade and now.
             try context.service.checkStanding(of: principal)
@@ -73,14 +88,15 @@ final class Subscriber {
 
     /// Nothing may be sent any more.
     func stop() {
+        if output != nil { lane.state.meters.closed(feedKey.wire) }
         output = nil
         guard isDeviceConnected, let device else { return }
         isDeviceConnected = false
         context.service.deviceDisconnected(device, of: user)
     }
 
-    func close(_ code: CloseCode) {
-        connection?.close(code)
+    func close(_ code: CloseCode, reason: String = "") {
+        connection?.close(code, reason: reason)
     }
 
     /// Its client reads too slowly; it can come back and resume.
@@ -176,6 +192,18 @@ extension Subscriber {
 extension Subscriber {
     /// Whether the client takes what is written.
     var isWritable: Bool { output?.channel.isWritable ?? false }
+
+    /// Bytes of messages that its client has not taken: those that wait in the feed, and those on their way.
+    var bytesUntaken: Int {
+        let sending = (try? output?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return sending + (feed?.bytesBehind(cursor) ?? 0)
+    }
+
+    /// The last change it was sent or has passed over.
+    var position: SequenceNumber { machine.position }
+
+    /// Whether it is told what happens.
+    var isConnected: Bool { output != nil }
 
     /// Whether hello has been said.
     var isOpen: Bool { machine.isOpen }

@@ -19,7 +19,8 @@ extension HTTPConnection {
             exchange.reply(HTTPReply(status: .ok, contentType: EventStream.contentType))
             return
         }
-        let stream = EventStream(principal: principal, opening: opening, context: context, lane: lane)
+        let stream = EventStream(
+            principal: principal, opening: opening, address: exchange.address, context: context, lane: lane)
         var head = ByteBuffer()
         head.writeStreamHead(to: exchange, date: lane.state.httpDate(at: context.service.now()))
         handOver(exchange, to: stream, of: stream.subscriber, head: head) { stream.start() }

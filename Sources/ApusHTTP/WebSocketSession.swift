@@ -49,7 +49,8 @@ final class WebSocketSession: ChannelDuplexHandler {
         self.address = address
         pingedAt = lane.state.heartbeatStart(at: .now())
         machine = FrameStateMachine(messageBytesMax: context.service.limits.messageBytesMax)
-        subscriber = Subscriber(principal: principal, opening: opening, wire: .frames, context: context, lane: lane)
+        subscriber = Subscriber(
+            principal: principal, opening: opening, wire: .frames, address: address, context: context, lane: lane)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -227,8 +228,8 @@ extension WebSocketSession: SubscriberConnection {
     }
 
     /// Says goodbye with `code`; the connection ends when the client answers, or a little later.
-    func close(_ code: CloseCode) {
-        if let action = machine.close(code) { perform(action) }
+    func close(_ code: CloseCode, reason: String) {
+        if let action = machine.close(code, reason: reason) { perform(action) }
     }
 
     func tick(at moment: NIODeadline, wallTime: Timestamp) {

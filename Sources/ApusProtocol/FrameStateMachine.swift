@@ -115,11 +115,12 @@ public struct FrameStateMachine: Sendable {
 
     /// Starts the closing handshake from this side. What remains of a message is dropped.
     ///
+    /// - Parameter reason: for people; what does not fit the frame is left out.
     /// - Returns: `nil` if goodbye was said before.
-    public mutating func close(_ code: CloseCode) -> Action? {
+    public mutating func close(_ code: CloseCode, reason: String = "") -> Action? {
         switch state {
         case .closeSent, .closed: return nil
-        case .open: return sendClose(code)
+        case .open: return sendClose(code, reason: reason)
         }
     }
 
@@ -228,14 +229,19 @@ extension FrameStateMachine {
 // MARK: - Closing
 
 extension FrameStateMachine {
-    private mutating func sendClose(_ code: CloseCode) -> Action {
+    private mutating func sendClose(_ code: CloseCode, reason: String = "") -> Action {
         state = .closeSent
         forgetText()
         switch place {
         case .header: break
         case .text(let frame), .ping(let frame), .close(let frame), .dropped(let frame): place = .dropped(frame)
         }
-        return .sendClose(Self.payload(code.rawValue))
+        var payload = Self.payload(code.rawValue)
+        // RFC 6455, section 5.5: 125 bytes, of which the code takes two.
+        var fitting = reason[...]
+        while fitting.utf8.count > 123 { fitting.removeLast() }
+        payload.writeString(String(fitting))
+        return .sendClose(payload)
     }
 
     private mutating func end() {

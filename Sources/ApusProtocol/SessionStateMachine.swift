@@ -44,7 +44,7 @@ public struct SessionStateMachine: Sendable {
     /// Whether nothing was ever subscribed to: the first scope takes the place of everything.
     private var isDefault: Bool
     /// The last change that was sent or told of.
-    private var position = SequenceNumber.zero
+    public private(set) var position = SequenceNumber.zero
     private var wishes: [Wish] = []
     private var expiresAt: Timestamp
     private var hasWarned = false

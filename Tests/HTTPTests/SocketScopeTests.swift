@@ -80,7 +80,8 @@ import Testing
     @Test func `an event stream gets the same events as text`() throws {
         let stage = SocketStage()
         let stream = EventStream(
-            principal: stage.subscriber().principal, opening: .everything, context: stage.context, lane: stage.lane)
+            principal: stage.subscriber().principal, opening: .everything, address: "127.0.0.1",
+            context: stage.context, lane: stage.lane)
         let channel = EmbeddedChannel(handler: nil, loop: stage.loop)
         try channel.pipeline.syncOperations.addHandler(stream)
         channel.pipeline.fireChannelActive()

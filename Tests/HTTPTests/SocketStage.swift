@@ -46,7 +46,9 @@ final class SocketStage {
 
     /// A subscriber without a connection, that takes nothing by itself.
     func subscriber(of user: String = "u1", wire: Wire = .frames) -> Subscriber {
-        Subscriber(principal: principal(user), opening: .everything, wire: wire, context: context, lane: lane)
+        Subscriber(
+            principal: principal(user), opening: .everything, wire: wire, address: "127.0.0.1", context: context,
+            lane: lane)
     }
 
     private func principal(_ user: String) -> Principal {

@@ -41,7 +41,8 @@ final class Connection {
             guard try enter(session, of: session.subscriber) else { return nil }
             session.start()
         case .events:
-            let stream = EventStream(principal: principal, opening: opening, context: context, lane: lane)
+            let stream = EventStream(
+                principal: principal, opening: opening, address: "127.0.0.1", context: context, lane: lane)
             guard try enter(stream, of: stream.subscriber) else { return nil }
             stream.start()
         }

@@ -19,6 +19,7 @@ final class WebSocket {
         var payload: [UInt8]
 
         /// The code in a close frame.
+        var closeReason: String { String(decoding: payload.dropFirst(2), as: UTF8.self) }
         var closeCode: Int? { payload.count >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : nil }
     }
 
