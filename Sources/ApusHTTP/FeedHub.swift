@@ -19,6 +19,8 @@ final class FeedHub: FeedObserver {
 
     /// The room for the bodies of requests.
     let bodies = BodyRoom()
+    /// The administrators who watch.
+    let tails = ChangeTails()
 
     private let state: Mutex<State> = Mutex(State())
     private let connections = Atomic<Int>(0)
@@ -45,6 +47,7 @@ final class FeedHub: FeedObserver {
     }
 
     func publish(_ changes: [Change]) {
+        tails.publish(changes)
         let (lanes, interest) = interest(in: changes)
         guard !interest.isEmpty else { return }
         var writers: [FeedKey: FeedRunWriter] = [:]

@@ -275,6 +275,7 @@ extension HTTPConnection {
                 switch route.handler {
                 case .answer(let handle): try handle(exchange)
                 case .stream(let open): becomeStream(try open(exchange), exchange)
+                case .tail(let open): try becomeTail(try open(exchange), exchange)
                 }
             } catch {
                 exchange.refuse(error)

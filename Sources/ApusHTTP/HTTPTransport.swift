@@ -78,7 +78,8 @@ public struct HTTPTransport: Service {
         let routes = RouteTable(
             [
                 SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AuditRoutes.all,
-                ConnectionRoutes.all, TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
+                ConnectionRoutes.all, TailRoutes.all,
+                TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
             ].flatMap(\.self))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)

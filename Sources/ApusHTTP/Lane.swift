@@ -181,9 +181,15 @@ extension LaneState {
 
     /// The same connection, now a subscriber's; `false` if it is here no more.
     func replace(_ member: any LaneMember, with successor: any LaneMember, for subscriber: Subscriber) -> Bool {
+        guard replace(member, with: successor) else { return false }
+        subscribers[ObjectIdentifier(subscriber)] = subscriber
+        return true
+    }
+
+    /// The same connection, now a stream of another kind; `false` if it is here no more.
+    func replace(_ member: any LaneMember, with successor: any LaneMember) -> Bool {
         guard let old = members.removeValue(forKey: ObjectIdentifier(member)) else { return false }
         members[ObjectIdentifier(successor)] = Member(connection: successor, network: old.network)
-        subscribers[ObjectIdentifier(subscriber)] = subscriber
         return true
     }
 

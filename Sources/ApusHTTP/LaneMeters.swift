@@ -31,7 +31,7 @@ final class LaneMeters {
     }
 
     let connections: Meter
-    let changeTails: Meter
+    private let changeTails: Meter
     private let slowConsumers: Counter
     private let webSockets: (open: Meter, deliveries: Counter)
     private let eventStreams: (open: Meter, deliveries: Counter)
@@ -77,6 +77,10 @@ final class LaneMeters {
 
     /// A subscriber is closed because its client reads too slowly.
     func closedSlow() { slowConsumers.increment() }
+
+    func tailOpened() { changeTails.increment() }
+
+    func tailClosed() { changeTails.decrement() }
 
     func delivered(_ count: Int, over wire: Wire) { meters(of: wire).deliveries.increment(by: count) }
 

@@ -19,6 +19,8 @@ struct Route: Sendable {
         /// Its connection becomes an event stream. The token may stand in the URL, as browsers' `EventSource` sends no
         /// headers of ours.
         case stream(@Sendable (Exchange) throws(ApusError) -> StreamOpening)
+        /// Its connection becomes an administrator's stream of all changes.
+        case tail(@Sendable (Exchange) throws(ApusError) -> TailFilter)
     }
 
     var method: HTTPMethod
@@ -51,9 +53,16 @@ struct Route: Sendable {
         handler = .stream(stream)
     }
 
+    /// `GET` of an administrator's stream.
+    init(pattern: String, tail: @escaping @Sendable (Exchange) throws(ApusError) -> TailFilter) {
+        self.init(method: .GET, pattern: pattern, access: .administrator) { _ in }
+        handler = .tail(tail)
+    }
+
+    /// Whether it opens a user's stream.
     var opensStream: Bool {
         switch handler {
-        case .answer: false
+        case .answer, .tail: false
         case .stream: true
         }
     }

@@ -30,7 +30,7 @@ extension HTTPConnection {
         _ exchange: Exchange, to successor: some ChannelInboundHandler & SubscriberConnection,
         of subscriber: Subscriber, head: ByteBuffer, start: () -> Void
     ) {
-        guard let channelContext else { return }
+        guard channelContext != nil else { return }
         // It would never be answered, nor say that it goes.
         guard !hasEndOfInputWaiting else { return close() }
         guard !lane.state.isDraining else {
@@ -46,21 +46,31 @@ extension HTTPConnection {
             close()
             return
         }
-        current = nil
-        exchange.count(subscriber.feedKey.wire == .frames ? .switchingProtocols : .ok)
-        exchange.abandon()
-        write(head)
+        let status: HTTPResponseStatus = subscriber.feedKey.wire == .frames ? .switchingProtocols : .ok
         do {
-            let pipeline = channelContext.pipeline.syncOperations
-            try pipeline.addHandler(successor, position: .after(self))
-            start()
-            let decoder = try pipeline.context(handlerType: ByteToMessageHandler<RequestDecoder>.self)
-            pipeline.removeHandler(context: decoder).assumeIsolated().whenComplete { [self] _ in
-                if self.channelContext != nil { pipeline.removeHandler(self, promise: nil) }
-            }
+            try giveWay(exchange, to: successor, status: status, head: head, start: start)
         } catch {
             lane.state.remove(successor, of: subscriber)
             close()
+        }
+    }
+
+    /// Writes the head of the answer, which counts as answered with `status`, and leaves the connection to `successor`.
+    func giveWay(
+        _ exchange: Exchange, to successor: some ChannelInboundHandler, status: HTTPResponseStatus, head: ByteBuffer,
+        start: () -> Void
+    ) throws {
+        guard let channelContext else { return }
+        current = nil
+        exchange.count(status)
+        exchange.abandon()
+        write(head)
+        let pipeline = channelContext.pipeline.syncOperations
+        try pipeline.addHandler(successor, position: .after(self))
+        start()
+        let decoder = try pipeline.context(handlerType: ByteToMessageHandler<RequestDecoder>.self)
+        pipeline.removeHandler(context: decoder).assumeIsolated().whenComplete { [self] _ in
+            if self.channelContext != nil { pipeline.removeHandler(self, promise: nil) }
         }
     }
 }

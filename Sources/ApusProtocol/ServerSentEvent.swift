@@ -1,4 +1,4 @@
-import ApusCore
+public import ApusCore
 public import NIOCore
 
 extension ByteBuffer {
@@ -16,6 +16,25 @@ extension ByteBuffer {
         writeStaticString("\ndata: ")
         writeLines(of: text)
         writeStaticString("\n\n")
+    }
+
+    /// Appends the change as an event without an `id`: several owners' changes have no position in common.
+    public mutating func writeServerSentChange(_ change: Change) {
+        let message = ServerMessage.event(change)
+        var text = ByteBuffer()
+        text.writeMessage(message)
+        writeStaticString("event: ")
+        writeStaticString(message.type)
+        writeStaticString("\ndata: ")
+        writeLines(of: text)
+        writeStaticString("\n\n")
+    }
+
+    /// Appends an event that says how many are missing here, because they came faster than they were taken.
+    public mutating func writeServerSentDropped(count: Int) {
+        writeStaticString("event: dropped\ndata: {\"count\":")
+        writeDecimal(Int64(count))
+        writeStaticString("}\n\n")
     }
 
     /// A client's JSON may hold line ends between its parts, and each would end the field.
