@@ -32,6 +32,8 @@ public struct HTTPSettings: Sendable {
     public var metrics: any MetricsFactory = NOOPMetricsHandler.instance
     /// What has been going on, for the administrator.
     public var telemetry: any Telemetry = NoTelemetry()
+    /// All of the server's settings, to be shown to the administrator.
+    public var inForce: [SettingInForce] = []
     /// Whether anybody may read the metrics, and not only the administrator.
     public var areMetricsPublic = false
 

@@ -134,6 +134,7 @@ public struct TransportParts: Sendable {
         http.corsAllowOrigins = settings.corsAllowOrigins
         http.metrics = metrics
         http.telemetry = telemetry
+        http.inForce = settings.inForce
         http.areMetricsPublic = settings.areMetricsPublic
         return HTTPTransport(service: service, auth: auth, settings: http, logger: logger, onListening: onListening)
     }

@@ -28,6 +28,7 @@ public struct Settings: Sendable {
     public var tlsCertificatePath: String?
     public var tlsKeyPath: String?
     public var logLevel: Logger.Level
+    public var logFormat: LogFormat
     /// Whether anybody may read the metrics, and not only the administrator.
     public var areMetricsPublic: Bool
     public var socketBufferBytes: Int
@@ -37,6 +38,8 @@ public struct Settings: Sendable {
     /// Threads that serve connections; as many as there are cores unless `EVENT_LOOPS` says otherwise.
     public var loops: Int
 
+    /// All settings, secrets without their values, in the order of ``table``.
+    public private(set) var inForce: [SettingInForce]
     /// Where the secrets were found, in words.
     public private(set) var secretsOrigin: String
     /// Whether secrets were made up, now, for lack of any.
@@ -96,11 +99,14 @@ public struct Settings: Sendable {
             throw SettingsError("\(given) is set, but \(missing) is not: TLS needs both, or neither to be off")
         }
         logLevel = try source.required(SettingsTable.logLevel)
+        logFormat = try source.required(SettingsTable.logFormat)
         areMetricsPublic = try source.required(SettingsTable.areMetricsPublic)
         socketBufferBytes = try source.required(SettingsTable.socketBufferBytes)
         databasePath = try source.required(SettingsTable.databasePath)
         durability = try source.required(SettingsTable.durability)
         loops = try source.value(of: SettingsTable.loops) ?? System.coreCount
+        let computed = [SettingsTable.loops.key: String(loops)]
+        inForce = SettingsTable.rows.map { source.inForce($0, computed: computed[$0.key]) }
         secretsOrigin = source.origin(of: SettingsTable.jwtSecret)
         self.hasNewSecrets = hasNewSecrets
     }
@@ -122,9 +128,14 @@ public struct Settings: Sendable {
             ? "\(place.name), nothing is kept" : "\(SettingsFile(path: place.path).path) (\(place.name))"
     }
 
-    /// A logger that writes to standard error from ``logLevel`` on.
+    /// A logger that writes to standard error, in ``logFormat``, from ``logLevel`` on.
     public func makeLogger() -> Logger {
-        var logger = Logger(label: "apus") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "apus") { label in
+            switch logFormat {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler()
+            }
+        }
         logger.logLevel = logLevel
         return logger
     }

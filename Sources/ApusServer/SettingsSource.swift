@@ -1,8 +1,10 @@
+import ApusCore
 import Configuration
 
 /// Where settings come from: command-line flags, before the `.env` file, before the environment.
 struct SettingsSource {
     private struct Layer {
+        let source: SettingInForce.Source
         let origin: @Sendable (String) -> String
         let reader: ConfigReader
     }
@@ -28,7 +30,10 @@ struct SettingsSource {
             { "--" + $0.lowercased().replacing("_", with: "-") }, { _ in fileName }, { _ in "the environment" },
         ]
         reader = ConfigReader(providers: providers)
-        layers = zip(origins, providers).map { Layer(origin: $0, reader: ConfigReader(providers: [$1])) }
+        let sources: [SettingInForce.Source] = [.flag, .file, .environment]
+        layers = zip(sources, zip(origins, providers)).map { source, place in
+            Layer(source: source, origin: place.0, reader: ConfigReader(providers: [place.1]))
+        }
     }
 
     func isSet<Value>(_ setting: Setting<Value>) -> Bool {
@@ -39,6 +44,20 @@ struct SettingsSource {
     func origin<Value>(of setting: Setting<Value>) -> String {
         let layer = layers.first { $0.reader.string(forKey: ConfigKey([setting.key])) != nil }
         return layer?.origin(setting.key) ?? "its default"
+    }
+
+    /// The setting of that row as it is in force.
+    ///
+    /// - Parameter computed: what is used when there is neither a text nor a default.
+    func inForce(_ row: SettingRow, computed: String?) -> SettingInForce {
+        for layer in layers {
+            guard let text = layer.reader.string(forKey: ConfigKey([row.key]), isSecret: row.isSecret) else { continue }
+            return SettingInForce(
+                name: row.key, value: text, source: layer.source, isSecret: row.isSecret, isSet: true)
+        }
+        let value = row.defaultText ?? computed
+        return SettingInForce(
+            name: row.key, value: value, source: .standard, isSecret: row.isSecret, isSet: value != nil)
     }
 
     /// The setting, or its default; `nil` if there is neither.

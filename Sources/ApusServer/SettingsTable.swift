@@ -54,6 +54,8 @@ enum SettingsTable {
     static let tlsKeyPath = Setting("TLS_KEY_PATH", .text, default: nil, "PEM file with the certificate's private key.")
     static let logLevel = Setting<Logger.Level>(
         "LOG_LEVEL", .word(of: Logger.Level.allCases), default: "info", "How much is logged to standard error.")
+    static let logFormat = Setting<LogFormat>(
+        "LOG_FORMAT", .word(of: LogFormat.allCases), default: "text", "Whether logs are text or JSON, a line an entry.")
     static let areMetricsPublic = Setting(
         "METRICS_PUBLIC", .boolean, default: "false", "Whether anybody may read /metrics.")
     static let socketBufferBytes = Setting<Int>(
@@ -72,8 +74,8 @@ enum SettingsTable {
         SettingRow(rateLimitPerMinute), SettingRow(adminRateLimitPerMinute), SettingRow(tokenTTLSeconds),
         SettingRow(auditTTLDays), SettingRow(tombstoneTTLDays), SettingRow(cleanupIntervalMilliseconds),
         SettingRow(host), SettingRow(port), SettingRow(tlsCertificatePath), SettingRow(tlsKeyPath),
-        SettingRow(logLevel), SettingRow(areMetricsPublic), SettingRow(socketBufferBytes), SettingRow(databasePath),
-        SettingRow(durability), SettingRow(loops),
+        SettingRow(logLevel), SettingRow(logFormat), SettingRow(areMetricsPublic), SettingRow(socketBufferBytes),
+        SettingRow(databasePath), SettingRow(durability), SettingRow(loops),
     ]
 }
 

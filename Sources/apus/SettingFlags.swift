@@ -13,6 +13,7 @@ struct SettingFlags: ParsableArguments {
         name: [.customLong("durability"), .customLong("db-durability")], parsing: .unconditional,
         help: help("DB_DURABILITY")) var durability: String?
     @Option(parsing: .unconditional, help: help("LOG_LEVEL")) var logLevel: String?
+    @Option(parsing: .unconditional, help: help("LOG_FORMAT")) var logFormat: String?
     @Option(parsing: .unconditional, help: help("METRICS_PUBLIC")) var metricsPublic: String?
     @Option(parsing: .unconditional, help: help("TOKEN_TTL_SECONDS")) var tokenTtlSeconds: String?
     @Option(parsing: .unconditional, help: help("RATE_LIMIT_PER_MIN")) var rateLimitPerMin: String?
@@ -31,7 +32,8 @@ struct SettingFlags: ParsableArguments {
     var given: [String: String] {
         let all = [
             "HOST": host, "PORT": port, "TLS_CERT_PATH": tlsCertPath, "TLS_KEY_PATH": tlsKeyPath, "DB_PATH": dbPath,
-            "DB_DURABILITY": durability, "LOG_LEVEL": logLevel, "METRICS_PUBLIC": metricsPublic,
+            "DB_DURABILITY": durability, "LOG_LEVEL": logLevel, "LOG_FORMAT": logFormat,
+            "METRICS_PUBLIC": metricsPublic,
             "TOKEN_TTL_SECONDS": tokenTtlSeconds, "RATE_LIMIT_PER_MIN": rateLimitPerMin,
             "ADMIN_RATE_LIMIT_PER_MIN": adminRateLimitPerMin, "ADMIN_USERNAME": adminUsername,
             "ADMIN_IP_ALLOWLIST": adminIpAllowlist, "TRUSTED_PROXIES": trustedProxies,
