@@ -174,8 +174,14 @@ public struct HealthReport: Sendable {
     public var startedAt: Timestamp
     /// Set when the storage does not take writes.
     public var fault: ApusError?
+    /// Whether more writes wait than may.
+    public var isOverloaded: Bool
 
-    public init(storage: StorageDescription, storageBytes: Int, startedAt: Timestamp, fault: ApusError?) {
+    public init(
+        storage: StorageDescription, storageBytes: Int, startedAt: Timestamp, fault: ApusError?,
+        isOverloaded: Bool = false
+    ) {
+        self.isOverloaded = isOverloaded
         self.storage = storage
         self.storageBytes = storageBytes
         self.startedAt = startedAt

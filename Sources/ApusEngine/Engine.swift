@@ -224,10 +224,12 @@ extension Engine {
 
     public func health(then: @escaping Completion<HealthReport>) {
         let fault = committer.fault
+        let isOverloaded = committer.waitingCount >= limits.commandsWaitingMax
         readers.read(then: then) { [storage, startedAt] reader throws(ApusError) in
             _ = try reader.users(after: nil, limit: 1)
             return HealthReport(
-                storage: storage.description, storageBytes: storage.bytesStored(), startedAt: startedAt, fault: fault)
+                storage: storage.description, storageBytes: storage.bytesStored(), startedAt: startedAt, fault: fault,
+                isOverloaded: isOverloaded)
         }
     }
 }
