@@ -105,6 +105,9 @@ public protocol SyncService: Sendable {
     /// A connection of the device has ended: once for each that opened. Never waits.
     func deviceDisconnected(_ id: DeviceID, of owner: OwnerID)
 
+    /// The devices of all owners that are online, in order of owners and ids, at most so many.
+    func onlineDevices(limit: Int, then: @escaping Completion<[DeviceStatus]>)
+
     // MARK: Feed and health
 
     /// Everything that happens from now on is told to `observer`, which lives as long as the engine.

@@ -315,6 +315,18 @@ extension Engine {
         }
     }
 
+    public func onlineDevices(limit: Int, then: @escaping Completion<[DeviceStatus]>) {
+        readers.read(then: then) { [presence, limits] reader throws(ApusError) in
+            let online = presence.online(limit: limit)
+            var statuses: [DeviceStatus] = []
+            for (owner, glances) in online.sorted(by: { $0.key < $1.key }) {
+                statuses += try reader.statuses(of: owner, glances: glances, limits: limits)
+                    .filter { glances[$0.device.id] != nil }
+            }
+            return statuses
+        }
+    }
+
     public func forgetDevice(
         _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>
     ) {

@@ -78,6 +78,11 @@ extension Presence {
         table.withLock { $0.glances(of: owner, at: clock.now()) }
     }
 
+    /// Devices of all owners that are online, at most so many.
+    func online(limit: Int) -> [OwnerID: Glances] {
+        table.withLock { $0.online(limit: limit, at: clock.now()) }
+    }
+
     /// The device as it is now; `nil` if there is none.
     func status(of address: DeviceAddress, stored: Device?) -> DeviceStatus? {
         let glance = table.withLock { $0.glance(address, at: clock.now()) }

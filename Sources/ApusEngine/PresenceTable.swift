@@ -169,6 +169,19 @@ extension PresenceTable {
         entries[address.owner]?[address.id].flatMap { glance(at: $0, now) }
     }
 
+    /// Devices of all owners that are online, the first in order of owners and ids.
+    func online(limit: Int, at now: Timestamp) -> [OwnerID: [DeviceID: Glance]] {
+        var online: [OwnerID: [DeviceID: Glance]] = [:]
+        var left = limit
+        for owner in entries.keys.sorted() where left > 0 {
+            let own = glances(of: owner, at: now).filter(\.value.isOnline).sorted { $0.key < $1.key }.prefix(left)
+            guard !own.isEmpty else { continue }
+            left -= own.count
+            online[owner] = Dictionary(uniqueKeysWithValues: own.map { ($0.key, $0.value) })
+        }
+        return online
+    }
+
     private func glance(at entry: Entry, _ now: Timestamp) -> Glance? {
         if let since = entry.onlineSince {
             return Glance(

@@ -8,6 +8,7 @@ extension ListService {
         then(.failure(Self.absent))
     }
     func devices(of owner: OwnerID, then: @escaping Completion<[DeviceStatus]>) { then(.failure(Self.absent)) }
+    func onlineDevices(limit: Int, then: @escaping Completion<[DeviceStatus]>) { then(.failure(Self.absent)) }
     func forgetDevice(
         _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>
     ) { then(.failure(Self.absent)) }

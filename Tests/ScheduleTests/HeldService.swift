@@ -111,6 +111,9 @@ extension HeldService {
     func devices(of owner: OwnerID, then: @escaping Completion<[DeviceStatus]>) {
         engine.devices(of: owner, then: then)
     }
+    func onlineDevices(limit: Int, then: @escaping Completion<[DeviceStatus]>) {
+        engine.onlineDevices(limit: limit, then: then)
+    }
     func forgetDevice(
         _ id: DeviceID, of owner: OwnerID, origin: RequestOrigin, then: @escaping Completion<DeviceStatus>
     ) { engine.forgetDevice(id, of: owner, origin: origin, then: then) }
