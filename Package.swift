@@ -80,9 +80,8 @@ let package = Package(
         room(
             "ApusServer",
             [
-                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP", "ApusTelemetry",
-                "ApusUpkeep",
-                crypto, logging, lifecycle, metrics, nioCore,
+                "ApusCore", "ApusEngine", "ApusSQLite", "ApusLMDB", "ApusMemory", "ApusAuth", "ApusHTTP",
+                "ApusTelemetry", "ApusUpkeep", crypto, logging, lifecycle, metrics, nioCore,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
