@@ -6,7 +6,7 @@ import NIOHTTP1
 extension HTTPRequestHead {
     /// A request's fields as HTTP/1.1 has them, which is what requests are judged by (RFC 9113, section 8.3.1).
     ///
-    /// - Parameter isWhole: whether nothing follows. A body of unannounced length is what the older version calls chunked.
+    /// - Parameter isWhole: whether nothing follows. A body of unknown length is what the older version calls chunked.
     init(_ fields: HPACKHeaders, isWhole: Bool) {
         var headers = HTTPHeaders()
         headers.reserveCapacity(fields.count)

@@ -2,8 +2,8 @@ import ApusCore
 import Crypto
 import NIOCore
 
-/// What must hold for the audit log, judged entry by entry in the order of their numbers: none is missing but the oldest
-/// ones that were dropped for their age, and each is what the one after it says.
+/// What must hold for the audit log, judged entry by entry in the order of their numbers: none is missing but the
+/// oldest ones that were dropped for their age, and each is what the one after it says.
 struct ChainExamination {
     private(set) var entries = 0
     private(set) var first: AuditEntry?
@@ -30,7 +30,7 @@ struct ChainExamination {
     mutating func take(_ entry: AuditEntry, findings: inout Findings) {
         if entry.number <= expiredThrough {
             findings.add(
-                "audit entry \(entry.number) is there, although those up to \(expiredThrough) were dropped for their age"
+                "audit entry \(entry.number) is there, although those up to \(expiredThrough) were dropped for age"
             )
         } else if entry.number > reached + 1 {
             report(missing: reached + 1...entry.number - 1, &findings)
