@@ -7,8 +7,8 @@ public import NIOCore
 public struct AuditEntry: Hashable, Codable, Sendable {
     /// 1, 2, 3 … without holes, in the order of the commits; 0 until it is committed.
     public var number: Int64 = 0
-    /// The hash of the entry before, ``AuditHash/zero`` for the first; `nil` until it is committed, and for those that
-    /// were written before there was a chain.
+    /// The hash of the entry before, ``AuditHash/zero`` for the first; `nil` until it is committed, and for entries
+    /// that were written before there was a chain.
     public var previous: AuditHash?
     public var at: Timestamp
     public var origin: RequestOrigin

@@ -1,6 +1,6 @@
 import ApusCore
 
-/// Looks through the audit log, from the newest entry on; bounds keep one search from holding a reader long.
+/// Looks through the audit log, from the newest entry on, within bounds: one search does not hold a reader for long.
 ///
 /// The log is in the order of the commits, in which times almost rise: an entry of refusals tells of a minute that was
 /// over before it was written, and clocks are corrected. Where times are used to leave out a part of the log, they are

@@ -14,10 +14,10 @@ final class HTTP2Stream: ChannelDuplexHandler {
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private let connection: HTTP2Connection
-    private var machine: ConnectionStateMachine
-    private var channelContext: ChannelHandlerContext?
+    var machine: ConnectionStateMachine
+    var channelContext: ChannelHandlerContext?
     /// The request under way, until it is answered.
-    private var current: Exchange?
+    var current: Exchange?
     private var verdict: Admission.Verdict?
     /// What came of the body while the head was being judged; flow control bounds it.
     private var waiting: [HTTP2Frame.FramePayload.Data] = []
@@ -34,8 +34,8 @@ final class HTTP2Stream: ChannelDuplexHandler {
         machine = ConnectionStateMachine(limits: connection.context.service.limits, at: .now())
     }
 
-    private var lane: Lane { connection.lane }
-    private var context: HTTPContext { connection.context }
+    var lane: Lane { connection.lane }
+    var context: HTTPContext { connection.context }
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
@@ -60,7 +60,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
     }
 
     /// Cuts it off, the connection stays.
-    private func abort() {
+    func abort() {
         machine.close()
         channelContext?.close(promise: nil)
     }
@@ -227,7 +227,7 @@ extension HTTP2Stream {
     }
 
     /// Sends the last part of the answer.
-    private func finish(with last: HTTP2Frame.FramePayload) {
+    func finish(with last: HTTP2Frame.FramePayload) {
         guard let channelContext else { return }
         isAnswered = true
         let promise = channelContext.eventLoop.makePromise(of: Void.self)
@@ -249,7 +249,7 @@ extension HTTP2Stream {
         if count > 0 { connection.taken(count) }
     }
 
-    private func write(_ payload: HTTP2Frame.FramePayload) {
+    func write(_ payload: HTTP2Frame.FramePayload) {
         channelContext?.writeAndFlush(wrapOutboundOut(payload), promise: nil)
     }
 }

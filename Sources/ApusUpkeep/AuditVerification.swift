@@ -39,18 +39,26 @@ public struct AuditVerification: Sendable {
         var chain = ChainExamination(expiredThrough: ledger?.expiredThrough ?? 0)
         var hasMore = true
         while hasMore {
-            let (page, noted) = try nextPage(after: chain.reached, reader)
+            let (page, noted) = try nextPage(after: chain.last?.number ?? 0, reader)
             if let noted { chain.drop(through: noted.expiredThrough) }
             for entry in page where entry.number <= goal { chain.take(entry, findings: &findings) }
-            if let last = page.last, let noted, last.number > noted.number {
-                findings.add("audit entry \(last.number) is there, although only \(noted.number) were written")
-            }
             hasMore = page.count == pageEntriesMax && page.last.map { $0.number < goal } ?? false
         }
         chain.finish(ledger, findings: &findings)
+        try checkEnd(reader, &findings)
         return Report(
             findings: findings, entries: chain.entries, first: chain.first, last: chain.last,
             chainedFrom: chain.chainedFrom, ledger: ledger)
+    }
+
+    /// Nothing stands behind the newest entry that was noted.
+    private func checkEnd(_ reader: any StorageReader, _ findings: inout Findings) throws(ApusError) {
+        let (newest, note) = try reader.snapshot { () throws(ApusError) in
+            (try reader.auditEntries(limit: 1).first, try reader.note(AuditLedger.noteName))
+        }
+        if let newest, let noted = note.flatMap(AuditLedger.init), newest.number > noted.number {
+            findings.add("audit entry \(newest.number) is there, although only \(noted.number) were written")
+        }
     }
 
     /// A page and what is noted in the same commit: entries may be dropped for their age between two pages.

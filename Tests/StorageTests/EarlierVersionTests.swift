@@ -62,7 +62,7 @@ import Testing
             let statement = try Statement(
                 "INSERT INTO audit VALUES (?1, ?2, 'system', '', '', ?3, ?4, 'ok', ?5)", on: connection)
             statement.bind(entry.at, at: 1)
-            statement.bind(Int64(number % 2 + 1), at: 2)
+            statement.bind(Int64(number / 2 + 1), at: 2)
             for (text, index) in zip([entry.action, entry.target, entry.detail], Int32(3)...) {
                 statement.bind(text, at: index)
             }
@@ -100,7 +100,7 @@ import Testing
         let earlier = try table("audit", MDB_CREATE)
         for (number, entry) in audit.enumerated().reversed() {
             let place = ByteBuffer(integer: UInt64(bitPattern: entry.at.milliseconds) ^ (1 << 63))
-            let rank = ByteBuffer(integer: UInt64(number % 2 + 1) ^ (1 << 63))
+            let rank = ByteBuffer(integer: UInt64(number / 2 + 1) ^ (1 << 63))
             let texts = ["system", "", "", entry.action, entry.target, "ok", entry.detail].flatMap { text in
                 Array(ByteBuffer(integer: UInt32(text.utf8.count), endianness: .little).readableBytesView) + text.utf8
             }

@@ -73,7 +73,7 @@ import Testing
                 }
             }
         }
-        #expect(try refusal().contains("newer Apus (schema version 7; this one knows 2)"))
+        #expect(try refusal().contains("newer Apus (schema version 7; this one knows 3)"))
     }
 
     @Test(arguments: [StorageAccess.serving, .reading])
