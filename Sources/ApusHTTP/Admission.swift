@@ -63,7 +63,7 @@ struct Admission {
         }
     }
 
-    private static let everyMethod = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+    static let everyMethod = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 
     private func checkForm(_ head: HTTPRequestHead) throws(ApusError) {
         // RFC 9112, section 3.2.

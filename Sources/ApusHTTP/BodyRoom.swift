@@ -85,8 +85,10 @@ extension ApusError {
         return error
     }
 
-    static func headersTooLarge(bytesMax: Int) -> ApusError {
-        ApusError(.headersTooLarge, "the headers have more than \(bytesMax) bytes")
+    static func headersTooLarge(_ limits: Limits) -> ApusError {
+        ApusError(
+            .headersTooLarge,
+            "the headers have more than \(limits.headerBytesMax) bytes, or are more than \(limits.headersMax)")
     }
 
     /// - Parameter bytesMax: 0 for a request that has no use for a body.

@@ -119,7 +119,7 @@ extension HTTP2Stream {
         if connection.isCrowded {
             decide(.refusal(.tooMany("connections of this address")), exchange)
         } else if isTooLarge {
-            decide(.refusal(.headersTooLarge(bytesMax: limits.headerBytesMax)), exchange)
+            decide(.refusal(.headersTooLarge(limits)), exchange)
         } else {
             connection.admission.judge(exchange) { [self] verdict in decide(verdict, exchange) }
         }

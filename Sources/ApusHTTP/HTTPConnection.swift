@@ -24,6 +24,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     private var isCrowded = false
 
     private var verdict: Admission.Verdict?
+    /// What the decoder found where the parser gave up.
+    var malformed: MalformedRequest?
 
     private var waiting = CircularBuffer<Arrival>(initialCapacity: 4)
     private var waitingBytes = 0
@@ -159,7 +161,7 @@ extension HTTPConnection {
         case .part(.head(let head)): begin(head)
         case .part(.body(let part)): collect(part)
         case .part(.end): end()
-        case .failure(let error): fail(error)
+        case .failure(let error): fail(error, malformed)
         case .endOfInput: act(on: machine.inputEnded())
         }
     }
@@ -211,7 +213,7 @@ extension HTTPConnection {
         admission.judge(exchange) { [self] verdict in decide(verdict, exchange) }
     }
 
-    private func exchange(for head: HTTPRequestHead) -> Exchange {
+    func exchange(for head: HTTPRequestHead) -> Exchange {
         let exchange = Exchange(
             context: context, head: head, requestID: lane.state.nextRequestID(),
             address: peer.client(of: head, trusted: context.settings.trustedProxies), lane: lane
@@ -284,25 +286,6 @@ extension HTTPConnection {
         case .reply(let reply): exchange.reply(reply)
         case .refusal(let error): exchange.refuse(error)
         }
-    }
-
-    private func fail(_ error: HTTPParserError) {
-        let isOverflow = error == .headerOverflow
-        let refusal =
-            isOverflow
-            ? ApusError.headersTooLarge(bytesMax: context.service.limits.headerBytesMax)
-            : ApusError(.badParameter, "this is not valid HTTP/1.1")
-        switch machine.failed() {
-        case .none: break
-        case .refuse: current?.fail(refusal)
-        case .refuseAnew: failAnew(refusal)
-        case .close: close()
-        }
-    }
-
-    /// Answers what did not become a request.
-    func failAnew(_ error: ApusError) {
-        exchange(for: HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")).fail(error)
     }
 }
 

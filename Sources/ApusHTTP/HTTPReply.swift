@@ -73,7 +73,9 @@ extension ByteBuffer {
         beside own: [(name: String, value: String)], isRevalidated: Bool, to exchange: Exchange
     ) {
         let settings = exchange.context.settings
-        StandingHeaders.write(beside: own, isRevalidated: isRevalidated, isSecure: settings.isSecure, to: &self)
+        StandingHeaders.write(
+            beside: own, isRevalidated: isRevalidated && !exchange.isAdministrators, isSecure: settings.isSecure,
+            to: &self)
         if let allowance = exchange.allowance { writeAllowance(allowance) }
         // What is the administrator's is for no page of another origin, whichever are listed.
         if !exchange.isAdministrators {

@@ -1,3 +1,4 @@
+import ApusCore
 import NIOCore
 import NIOHTTP1
 
@@ -13,6 +14,7 @@ final class RequestDecoder: ByteToMessageDecoder {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderListSize = headerBytesMax
         limits.maxHeaderFieldSize = headerBytesMax
+        limits.maxHeaderFieldCount = connection.context.service.limits.headersMax
         parser = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
         self.connection = connection
     }
@@ -27,7 +29,15 @@ final class RequestDecoder: ByteToMessageDecoder {
 
     func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         switch connection.bytesArrived(isBlank: buffer.isBlank) {
-        case .parse: return try parser.decode(context: context, buffer: &buffer)
+        case .parse:
+            let start = buffer.readerIndex
+            do {
+                return try parser.decode(context: context, buffer: &buffer)
+            } catch {
+                let bytes = buffer.viewBytes(at: start, length: buffer.writerIndex - start)
+                connection.malformed = bytes.map { MalformedRequest($0) }
+                throw error
+            }
         case .drop: buffer.moveReaderIndex(to: buffer.writerIndex)
         case .handOver: break
         }
