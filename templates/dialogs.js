@@ -1,5 +1,5 @@
 // The page's dialogs. Closing one gives the focus back to where it was, which browsers see to.
-import { byId, onceAtATime } from "./dom.js";
+import { byId, onceAtATime, refocus } from "./dom.js";
 import { attempt } from "./api.js";
 
 for (const element of document.querySelectorAll("[data-close]")) {
@@ -22,6 +22,7 @@ export function confirm({ title, text, action, typed, act }) {
   byId("confirm-word").textContent = typed ?? "";
   byId("confirm-problem").replaceChildren();
   form.reset();
+  const opener = document.activeElement.dataset.key;
   const check = () => { submit.disabled = typed !== undefined && form.elements.typed.value !== typed; };
   check();
   return new Promise((resolve) => {
@@ -32,7 +33,12 @@ export function confirm({ title, text, action, typed, act }) {
       isDone = await attempt(byId("confirm-problem"), act);
       if (isDone) dialog.close();
     });
-    dialog.onclose = () => resolve(isDone);
+    dialog.onclose = () => {
+      // What opened it may have been drawn anew meanwhile.
+      const focused = document.activeElement;
+      if (focused === document.body || dialog.contains(focused)) refocus(document.body, opener);
+      resolve(isDone);
+    };
     dialog.showModal();
   });
 }

@@ -69,9 +69,13 @@ export function onceAtATime(act) {
 export function show(place, ...children) {
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   place.replaceChildren(...children.flat().filter(Boolean));
-  if (key === undefined) return;
+  if (key !== undefined) refocus(place, key);
+}
+
+/** Gives the focus to what has this `data-key` now, or else to the heading of the section. */
+export function refocus(place, key) {
   const next = [...place.querySelectorAll("[data-key]")].find((element) => element.dataset.key === key);
-  (next ?? place.closest("section")?.querySelector("h1"))?.focus({ preventScroll: true });
+  (next ?? document.querySelector("section:not([hidden]) h1"))?.focus({ preventScroll: true });
 }
 
 /**

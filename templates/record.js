@@ -112,9 +112,9 @@ async function write(text, expiresAt, stored = view.stored) {
       await resolve(text, expiresAt);
       return;
     }
-    say("Saved");
     view.stored = await read();
     draw();
+    say("Saved");
   }, signal);
 }
 
@@ -148,22 +148,23 @@ const remove = () => confirm({
   action: "Delete",
   act: async () => {
     await open("DELETE", target(), { headers: condition(view.stored) });
-    say("Deleted");
     view.stored = await read();
     draw();
+    say("Deleted");
   },
 });
 
 async function undelete() {
   await attempt(view.problem, async () => {
+    let message = "The record is back";
     try {
       await open("POST", `${target()}/undelete`, { signal: view.signal });
-      say("The record is back");
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 412) throw error;
-      say("It was written anew meanwhile");
+      message = "It was written anew meanwhile";
     }
     view.stored = await read();
     draw();
+    say(message);
   }, view.signal);
 }

@@ -64,7 +64,8 @@ final class Driver {
 
     deinit {
         _ = try? Self.call(port, "DELETE", "/session/\(session)")
-        program.end(with: SIGTERM)
+        // It inherited a mask of signals that holds back any other.
+        program.end(with: SIGKILL)
     }
 
     /// A command of the session; its `value`.
