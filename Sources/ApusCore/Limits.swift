@@ -39,6 +39,16 @@ public struct Limits: Sendable {
     public var readsWaitingMax = 16_384
     /// A body up to this size takes nothing of the room that bodies share.
     public var smallBodyBytesMax = 16 << 10
+    /// Exports under way; each has a thread and a reader of the storage, and keeps what is replaced meanwhile.
+    public var exportsAtOnceMax = 2
+    /// From the begin of an export to its end.
+    public var exportSecondsMax: Int64 = 3600
+    /// A client may take nothing of an export for so long.
+    public var exportPauseSecondsMax: Int64 = 30
+    /// Bytes of values that an export reads at once.
+    public var exportPageBytesMax = 256 << 10
+    /// Changes, and audit entries, of an overview.
+    public var overviewRowsMax = 50
     public var connectionsMax = 20_000
     /// Connections of one address, an IPv6 address standing for its /64; not those of a trusted proxy or the loopback.
     public var connectionsPerAddressMax = 5_000

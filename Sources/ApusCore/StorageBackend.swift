@@ -72,6 +72,12 @@ public protocol StorageReader: AnyObject {
         liveAt moment: Timestamp
     ) throws(ApusError) -> RecordPage
 
+    /// The same with tombstones among them; what has expired and is not swept yet is neither.
+    func recordsAndTombstones(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) throws(ApusError) -> RecordPage
+
     /// Up to `limit` records whose last change comes after `after`, by change number, tombstones included, expired
     /// ones left out. `reached.after` is the last record's change number if there are more, otherwise the owner's
     /// last; `reached.baseline` is the owner's `purgedThrough`. Both belong to the same state as the records.
@@ -94,6 +100,9 @@ public protocol StorageReader: AnyObject {
 
     /// What the owner's records that are live at `moment` take.
     func usage(owner: OwnerID, liveAt moment: Timestamp) throws(ApusError) -> OwnerUsage
+
+    /// How much there is of everything at `moment`, all owners together; quick, however much it is.
+    func totals(liveAt moment: Timestamp) throws(ApusError) -> StorageTotals
 
     func user(_ id: OwnerID) throws(ApusError) -> User?
 

@@ -20,6 +20,18 @@ open class ForwardingReader: StorageReader {
             owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax, liveAt: moment)
     }
 
+    open func recordsAndTombstones(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) throws(ApusError) -> RecordPage {
+        try base.recordsAndTombstones(
+            owner: owner, collection: collection, after: after, limit: limit, bytesMax: bytesMax, liveAt: moment)
+    }
+
+    open func totals(liveAt moment: Timestamp) throws(ApusError) -> StorageTotals {
+        try base.totals(liveAt: moment)
+    }
+
     open func changes(
         owner: OwnerID, collection: CollectionName?, after: SequenceNumber, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp

@@ -63,11 +63,24 @@ class LMDBReader: StorageReader {
         owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp
     ) throws(ApusError) -> RecordPage {
+        let scope = Scope(owner: owner, collection: collection)
+        return try page(of: scope, after: after, limit: limit, bytesMax: bytesMax) { $0.isLive(at: moment) }
+    }
+
+    func recordsAndTombstones(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) throws(ApusError) -> RecordPage {
+        let scope = Scope(owner: owner, collection: collection)
+        return try page(of: scope, after: after, limit: limit, bytesMax: bytesMax) { !$0.isExpired(at: moment) }
+    }
+
+    private func page(
+        of scope: Scope, after: RecordKey?, limit: Int, bytesMax: Int, _ isShown: (RecordRow) -> Bool
+    ) throws(ApusError) -> RecordPage {
         try view { view throws(ApusError) in
             var page = RecordPage(records: [], hasMore: false)
-            guard let number = try number(of: Scope(owner: owner, collection: collection), in: view) else {
-                return page
-            }
+            guard let number = try number(of: scope, in: view) else { return page }
             var rows = RecordRows()
             let first = keys.begin().add(number).add(after?.text ?? "")
             // The next text in byte order is the same with a zero byte behind it.
@@ -75,13 +88,13 @@ class LMDBReader: StorageReader {
             try view.scan(.records, from: start) { key, value throws(ApusError) in
                 guard key.keyNumber32(at: 0) == number else { return false }
                 let row = try RecordRow(value)
-                guard row.isLive(at: moment) else { return true }
+                guard isShown(row) else { return true }
                 guard rows.count < limit, rows.hasRoom(for: value, bytesMax: bytesMax) else {
                     page.hasMore = true
                     return false
                 }
                 let address = RecordAddress(
-                    owner: owner, collection: collection, key: RecordKey(stored: key.text(from: 4)))
+                    owner: scope.owner, collection: scope.collection, key: RecordKey(stored: key.text(from: 4)))
                 rows.add(row, value, at: address)
                 return true
             }
@@ -197,6 +210,21 @@ class LMDBReader: StorageReader {
             }
         }
         return usage
+    }
+
+    func totals(liveAt moment: Timestamp) throws(ApusError) -> StorageTotals {
+        try view { view throws(ApusError) in
+            var expired = 0
+            try view.scan(.ends, from: nil) { key, _ throws(ApusError) in
+                guard key.keyNumber64(at: 0) <= moment.milliseconds else { return false }
+                expired += 1
+                return true
+            }
+            let tombstones = try view.count(.tombstones)
+            return StorageTotals(
+                users: try view.count(.users), records: try view.count(.records) - tombstones - expired,
+                tombstones: tombstones, devices: try view.count(.devices), revocations: try view.count(.revocations))
+        }
     }
 
     private func eachScope(

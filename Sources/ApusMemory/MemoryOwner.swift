@@ -37,7 +37,7 @@ struct MemoryOwner: Sendable {
     var state = OwnerState()
     private(set) var collections: [CollectionName: MemoryCollection] = [:]
     private var history: [Entry] = []
-    private var recordCount = 0
+    private(set) var recordCount = 0
 
     /// A change; of no more use when its record has changed again.
     private struct Entry {
@@ -61,13 +61,13 @@ struct MemoryOwner: Sendable {
     }
 
     func records(
-        collection: CollectionName, after: RecordKey?, page bounds: PageBounds, liveAt moment: Timestamp
+        collection: CollectionName, after: RecordKey?, page bounds: PageBounds, _ isShown: (Record) -> Bool
     ) -> RecordPage {
         var page = RecordPage(records: [], hasMore: false)
         guard let rows = collections[collection] else { return page }
         var bytes = 0
         for key in rows.keys[(after.map { rows.keys.endIndex(of: $0, by: \.self) } ?? 0)...] {
-            guard let record = rows.rows[key]?.record, record.isLive(at: moment) else { continue }
+            guard let record = rows.rows[key]?.record, isShown(record) else { continue }
             guard bounds.hasRoom(for: record, after: page.records, bytes: bytes) else {
                 page.hasMore = true
                 break

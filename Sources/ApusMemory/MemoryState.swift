@@ -29,6 +29,12 @@ struct MemoryState: Sendable {
         return earliest.prefix(limit).map(\.address)
     }
 
+    var tombstoneCount: Int { tombstones.count }
+
+    func expiredCount(at moment: Timestamp) -> Int {
+        expiring.reduce(0) { $0 + (stored(at: $1)?.record.isExpired(at: moment) == true ? 1 : 0) }
+    }
+
     func tombstones(committedBefore moment: Timestamp, limit: Int) -> [StoredRecord] {
         let old = tombstones.compactMap { stored(at: $0) }.filter { $0.record.committedAt < moment }
         return Array(old.sorted { $0.record.committedAt < $1.record.committedAt }.prefix(limit))

@@ -17,8 +17,30 @@ extension ReadsMemory {
     ) -> RecordPage {
         read {
             $0.owners[owner]?.records(
-                collection: collection, after: after, page: PageBounds(limit: limit, bytesMax: bytesMax),
-                liveAt: moment) ?? RecordPage(records: [], hasMore: false)
+                collection: collection, after: after, page: PageBounds(limit: limit, bytesMax: bytesMax)
+            ) { $0.isLive(at: moment) } ?? RecordPage(records: [], hasMore: false)
+        }
+    }
+
+    func recordsAndTombstones(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) -> RecordPage {
+        read {
+            $0.owners[owner]?.records(
+                collection: collection, after: after, page: PageBounds(limit: limit, bytesMax: bytesMax)
+            ) { !$0.isExpired(at: moment) } ?? RecordPage(records: [], hasMore: false)
+        }
+    }
+
+    func totals(liveAt moment: Timestamp) -> StorageTotals {
+        read { state in
+            let records = state.owners.values.reduce(0) { $0 + $1.recordCount }
+            let expired = state.expiredCount(at: moment)
+            return StorageTotals(
+                users: state.users.count, records: records - state.tombstoneCount - expired,
+                tombstones: state.tombstoneCount, devices: state.devices.values.reduce(0) { $0 + $1.count },
+                revocations: state.revocations.count)
         }
     }
 

@@ -5,8 +5,8 @@ enum Query: Int, CaseIterable {
     case begin, beginWriting, commit, rollBack
     case ownerByName, ownersAfter, insertOwner, updateOwner
     case scopeByName, scopeByNumber, insertScope
-    case recordByKey, recordsInKeyOrder, changesOfOwner, changesOfScope
-    case newestChange, firstChangeFrom, collections, usage
+    case recordByKey, recordsInKeyOrder, rowsInKeyOrder, changesOfOwner, changesOfScope
+    case newestChange, firstChangeFrom, collections, usage, totals
     case insertRecord, updateRecord, deleteRecord, expiredRecords, oldTombstones
     case userByID, usersAfter, upsertUser, deleteUser
     case deviceByID, devicesOfOwner, devicesAfter, upsertDevice, deleteDevice, deleteDevicesOfOwner
@@ -33,9 +33,10 @@ enum Query: Int, CaseIterable {
         case .rollBack: "ROLLBACK"
         case .ownerByName, .ownersAfter, .insertOwner, .updateOwner, .scopeByName, .scopeByNumber, .insertScope:
             nameText
-        case .recordByKey, .recordsInKeyOrder, .changesOfOwner, .changesOfScope, .newestChange, .firstChangeFrom,
-            .collections, .usage:
+        case .recordByKey, .recordsInKeyOrder, .rowsInKeyOrder, .changesOfOwner, .changesOfScope, .newestChange,
+            .firstChangeFrom, .collections, .usage:
             readText
+        case .totals: totalsText
         case .insertRecord, .updateRecord, .deleteRecord, .expiredRecords, .oldTombstones: writeText
         case .userByID, .usersAfter, .upsertUser, .deleteUser, .tokensOfUser, .tokenByID, .tokensAfter,
             .upsertToken, .revocations,
@@ -82,6 +83,13 @@ enum Query: Int, CaseIterable {
             WHERE r.scope = ?1 AND r.key > ?2 AND r.deleted_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > ?3)
             ORDER BY r.key
             """
+        case .rowsInKeyOrder:
+            """
+            SELECT \(Self.record) FROM records r INDEXED BY records_by_key
+            WHERE r.scope = ?1 AND r.key > ?2
+                AND (r.expires_at IS NULL OR r.deleted_at IS NOT NULL OR r.expires_at > ?3)
+            ORDER BY r.key
+            """
         case .changesOfOwner:
             """
             SELECT \(Self.record) FROM records r INDEXED BY records_by_seq
@@ -116,6 +124,17 @@ enum Query: Int, CaseIterable {
             WHERE owner = ?1 AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)
             """
         }
+    }
+
+    /// Indexes only, the narrowest there are: rows are not read.
+    private var totalsText: String {
+        """
+        SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM records INDEXED BY records_by_seq),
+            (SELECT count(*) FROM records INDEXED BY tombstones_by_commit WHERE deleted_at IS NOT NULL),
+            (SELECT count(*) FROM records INDEXED BY records_by_end
+                WHERE expires_at IS NOT NULL AND deleted_at IS NULL AND expires_at <= ?1),
+            (SELECT count(*) FROM devices), (SELECT count(*) FROM revocations)
+        """
     }
 
     private var writeText: String {

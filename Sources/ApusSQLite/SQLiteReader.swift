@@ -26,9 +26,25 @@ class SQLiteReader: StorageReader {
         owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp
     ) throws(ApusError) -> RecordPage {
-        let scope = Scope(owner: owner, collection: collection)
+        try page(
+            .recordsInKeyOrder, of: Scope(owner: owner, collection: collection), after: after, limit: limit,
+            bytesMax: bytesMax, liveAt: moment)
+    }
+
+    func recordsAndTombstones(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
+        liveAt moment: Timestamp
+    ) throws(ApusError) -> RecordPage {
+        try page(
+            .rowsInKeyOrder, of: Scope(owner: owner, collection: collection), after: after, limit: limit,
+            bytesMax: bytesMax, liveAt: moment)
+    }
+
+    private func page(
+        _ query: Query, of scope: Scope, after: RecordKey?, limit: Int, bytesMax: Int, liveAt moment: Timestamp
+    ) throws(ApusError) -> RecordPage {
         guard let scopeNumber = try number(of: scope) else { return RecordPage(records: [], hasMore: false) }
-        let statement = try connection.prepared(.recordsInKeyOrder)
+        let statement = try connection.prepared(query)
         defer { statement.finish() }
         statement.bind(scopeNumber, at: 1)
         statement.bind(after?.text ?? "", at: 2)
@@ -131,6 +147,17 @@ class SQLiteReader: StorageReader {
             counts.append(CollectionCount(collection: collection, count: Int(statement.number(1))))
         }
         return counts
+    }
+
+    func totals(liveAt moment: Timestamp) throws(ApusError) -> StorageTotals {
+        let statement = try connection.prepared(.totals)
+        defer { statement.finish() }
+        statement.bind(moment, at: 1)
+        _ = try statement.step()
+        let counts = (0..<6).map { Int(statement.number($0)) }
+        return StorageTotals(
+            users: counts[0], records: counts[1] - counts[2] - counts[3], tombstones: counts[2], devices: counts[4],
+            revocations: counts[5])
     }
 
     func usage(owner: OwnerID, liveAt moment: Timestamp) throws(ApusError) -> OwnerUsage {

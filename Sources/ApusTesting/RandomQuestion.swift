@@ -33,6 +33,11 @@ struct RandomQuestion {
                     return SeenPage(hasMore: page.hasMore, reached: nil, records: page.records)
                 }
             }
+            try same("recordsAndTombstones", first, second) {
+                let page = try $0.recordsAndTombstones(
+                    owner: owner, collection: collection, after: key, limit: limit, bytesMax: bytesMax, liveAt: moment)
+                return SeenPage(hasMore: page.hasMore, reached: nil, records: page.records)
+            }
             try compareChanges(first, second, collection: collection)
         }
         try compareChanges(first, second, collection: nil)
@@ -42,6 +47,7 @@ struct RandomQuestion {
         try same("ownerState", first, second) { try $0.ownerState(owner) }
         try same("collections", first, second) { try $0.collections(owner: owner, liveAt: moment) }
         try same("usage", first, second) { try $0.usage(owner: owner, liveAt: moment) }
+        try same("totals", first, second) { try $0.totals(liveAt: moment) }
     }
 
     /// Every other read.

@@ -11,6 +11,8 @@ extension StorageLaws {
         StorageLaw("pages follow one another without gap and repetition", listWhole),
         StorageLaw("collections are those with a live record, in byte order, with their counts", collectionCounts),
         StorageLaw("usage counts the live records and the bytes of their values", usage),
+        StorageLaw("tombstones may be listed among the live records, in key order, page by page", listTombstones),
+        StorageLaw("totals are what everything of all owners adds up to", totals),
     ]
 
     private static func byteOrder(_ stage: StorageStage) throws {
@@ -95,5 +97,50 @@ extension StorageLaws {
         try expectEqual(usage("u1", at: 1999), OwnerUsage(records: 3, valueBytes: 11), "before the expiry")
         try expectEqual(usage("u1", at: 2000), OwnerUsage(records: 2, valueBytes: 6), "at the expiry")
         try expectEqual(usage("nobody", at: 0), OwnerUsage(records: 0, valueBytes: 0), "of an unknown owner")
+    }
+
+    private static func listTombstones(_ stage: StorageStage) throws {
+        try stage.write(
+            Draft("a", "11"), Draft("b", nil), Draft("c", expiresAt: 2000), Draft("d", nil, expiresAt: 2000),
+            Draft("e", "22"), Draft("f", "33"))
+        func page(after: String? = nil, limit: Int = 9, bytesMax: Int = 99, at moment: Int64) throws -> RecordPage {
+            try stage.reader.recordsAndTombstones(
+                owner: OwnerID("u1"), collection: CollectionName("c"), after: after.map { RecordKey(stored: $0) },
+                limit: limit, bytesMax: bytesMax, liveAt: Timestamp(milliseconds: moment))
+        }
+        for (moment, keys) in [(Int64(1999), "abcdef"), (2000, "abdef")] {
+            let found = try page(at: moment).records
+            try expectEqual(found.map(\.address.key.text).joined(), keys, "at \(moment) the keys")
+            try expectEqual(found.filter(\.isTombstone).map(\.address.key.text), ["b", "d"], "the tombstones")
+        }
+        for (after, limit, bytesMax, keys, hasMore) in [
+            (nil, 2, 99, "ab", true), ("b", 2, 99, "de", true), ("e", 1, 99, "f", false), (nil, 9, 3, "abd", true),
+        ] as [(String?, Int, Int, String, Bool)] {
+            let found = try page(after: after, limit: limit, bytesMax: bytesMax, at: 2000)
+            try expectEqual(found.records.map(\.address.key.text).joined(), keys, "a page's keys")
+            try expectEqual(found.hasMore, hasMore, "having more after \(keys)")
+        }
+    }
+
+    private static func totals(_ stage: StorageStage) throws {
+        try expectEqual(
+            stage.reader.totals(liveAt: Timestamp(milliseconds: 0)),
+            StorageTotals(users: 0, records: 0, tombstones: 0, devices: 0, revocations: 0), "of nothing")
+        try stage.write(
+            Draft("a"), Draft("b", nil), Draft("c", expiresAt: 2000), Draft("d", nil, expiresAt: 2000),
+            Draft("a", owner: "u2"), Draft("a", nil, owner: "u2", collection: "d"))
+        let (user, moment) = (try OwnerID("u1"), Timestamp(milliseconds: 1))
+        try stage.commit { batch in
+            batch.users = [User(id: user, displayName: nil, createdAt: moment)]
+            batch.devices = ["x", "y"].map {
+                Device(owner: user, id: DeviceID(stored: $0), registeredAt: moment)
+            }
+            batch.revocations = [TokenRevocation(tokenID: "t", keepUntil: moment)]
+        }
+        for (moment, records) in [(Int64(1999), 3), (2000, 2)] {
+            try expectEqual(
+                stage.reader.totals(liveAt: Timestamp(milliseconds: moment)),
+                StorageTotals(users: 1, records: records, tombstones: 3, devices: 2, revocations: 1), "at \(moment)")
+        }
     }
 }

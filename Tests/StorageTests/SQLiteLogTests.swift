@@ -166,7 +166,7 @@ import Testing
     func `no query sorts or reads a whole table without need`(query: Query) throws {
         let backend = try open()
         let reader = try #require(try backend.openReader() as? SQLiteReader)
-        let whole: [Query] = [.revocations, .cutoffs]
+        let whole: [Query] = [.revocations, .cutoffs, .totals]
         let plan = try Statement("EXPLAIN QUERY PLAN \(query.text)", on: reader.connection)
         while try plan.step() {
             let line = plan.text(3)
