@@ -1,16 +1,21 @@
-/// Live records of a collection in key order.
+/// Records of a collection in key order.
 public struct ListQuery: Sendable {
     public var owner: OwnerID
     public var collection: CollectionName
     /// Exclusive; `nil` starts at the first key.
     public var after: RecordKey?
     public var limit: Int
+    /// Whether tombstones come beside the live records.
+    public var includesTombstones: Bool
 
-    public init(owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int) {
+    public init(
+        owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, includesTombstones: Bool = false
+    ) {
         self.owner = owner
         self.collection = collection
         self.after = after
         self.limit = limit
+        self.includesTombstones = includesTombstones
     }
 }
 

@@ -43,6 +43,9 @@ public protocol SyncService: Sendable {
     func noteRefusal(_ error: ApusError, of action: String, origin: RequestOrigin)
 
     /// Writes `entry` to the audit log in a commit of its own; answers once it is durable.
+    ///
+    /// - Throws: in the answer, `overloaded`, and `storage-unavailable` for a full disk, too: what cannot be audited is
+    ///   not done.
     func noteAudit(_ entry: AuditEntry, then: @escaping Completion<Void>)
 
     // MARK: Data
@@ -54,12 +57,28 @@ public protocol SyncService: Sendable {
 
     /// - Throws: in the answer, `not-found` when nothing live is there.
     func record(at address: RecordAddress, then: @escaping Completion<Record>)
+
+    /// The record or its tombstone.
+    ///
+    /// - Throws: in the answer, `not-found` when neither is there.
+    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>)
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>)
 
     /// - Throws: in the answer, `resync-required` when the position is behind the purge horizon.
     func changes(_ query: ChangesQuery, then: @escaping Completion<ChangesPage>)
     func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>)
     func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>)
+
+    /// Owners that were ever written, in byte order.
+    func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>)
+    func overview(then: @escaping Completion<Overview>)
+
+    /// Hands everything that `query` asks for, as of one commit, to `sink`, once the audit log has it; a thread of its
+    /// own reads, no faster than `sink` takes.
+    ///
+    /// - Throws: at the sink's end, `overloaded` at once when there are ``Limits/exportsAtOnceMax`` already, and after
+    ///   ``Limits/exportSecondsMax``; as ``noteAudit(_:then:)`` does.
+    func export(_ query: ExportQuery, origin: RequestOrigin, to sink: any ExportSink)
 
     // MARK: Users and tokens
 

@@ -22,6 +22,18 @@ struct AppendAudit: LoneCommand {
 
 extension Engine {
     public func noteAudit(_ entry: AuditEntry, then: @escaping Completion<Void>) {
-        committer.submit(.alone(AppendAudit(entries: [entry], then: then)))
+        let command = AppendAudit(entries: [entry]) { written in then(written.mapError { $0.asUnaudited }) }
+        committer.submit(.alone(command))
+    }
+}
+
+extension ApusError {
+    /// What it means for what was to be audited that its entry could not be written.
+    fileprivate var asUnaudited: ApusError {
+        guard code != .overloaded else { return self }
+        var refusal = ApusError(
+            .storageUnavailable, "the audit log cannot be written, so nothing is shown", cause: cause)
+        refusal.retryAfterSeconds = retryAfterSeconds ?? 5
+        return refusal
     }
 }

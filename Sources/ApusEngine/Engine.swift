@@ -16,6 +16,9 @@ public final class Engine: SyncService {
     let revocations: RevocationList
     private let observers = Observers()
     let presence: Presence
+    let exports: Exports
+    private let latestChanges: LatestChanges
+    private let totals = TotalsCache()
     private let users: RateLimiter
     private let administrators: RateLimiter
     private let refusals = RefusalTally()
@@ -44,6 +47,9 @@ public final class Engine: SyncService {
         users = RateLimiter(perMinute: settings.rateLimitPerMinute)
         administrators = RateLimiter(perMinute: settings.adminRateLimitPerMinute)
         guesses = Guesses(settings: settings, refusals: refusals, clock: clock)
+        exports = Exports(storage: storage, limits: settings.limits, clock: clock)
+        latestChanges = LatestChanges(countMax: settings.limits.overviewRowsMax)
+        observers.attach(latestChanges)
         presence = Presence(limits: settings.limits, observers: observers, clock: clock)
         let writer = try storage.openWriter()
         revocations = RevocationList(tokens: try writer.revocations(), cutoffs: try writer.cutoffs())
@@ -69,8 +75,10 @@ public final class Engine: SyncService {
     /// Requests to write that wait for their turn.
     public var commandsWaiting: Int { committer.waitingCount }
 
-    /// Finishes every write and read that was accepted, checkpoints, and lets go of the storage.
+    /// Ends exports before their end, finishes every write and read that was accepted, checkpoints, and lets go of the
+    /// storage.
     public func stop() {
+        exports.stop()
         committer.stop()
         readers.stop()
     }
@@ -173,12 +181,21 @@ extension Engine {
         }
     }
 
+    public func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) {
+        readers.read(then: then) { [clock] reader throws(ApusError) in
+            guard let record = try reader.record(at: address), !record.isExpired(at: clock.now()) else {
+                throw ApusError(.notFound, "there is no such record")
+            }
+            return record
+        }
+    }
+
     public func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) {
         readers.read(then: then) { [clock, limits, meters] reader throws(ApusError) in
             meters.reads.increment()
-            return try reader.records(
-                owner: query.owner, collection: query.collection, after: query.after, limit: query.limit,
-                bytesMax: limits.pageBytesMax, liveAt: clock.now())
+            let read = query.includesTombstones ? reader.recordsAndTombstones : reader.records
+            return try read(
+                query.owner, query.collection, query.after, query.limit, limits.pageBytesMax, clock.now())
         }
     }
 
@@ -220,6 +237,22 @@ extension Engine {
 
     public func ownerState(_ owner: OwnerID, then: @escaping Completion<OwnerState>) {
         readers.read(then: then) { reader throws(ApusError) in try reader.ownerState(owner) }
+    }
+
+    public func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>) {
+        readers.read(then: then) { reader throws(ApusError) in try reader.owners(after: after, limit: limit) }
+    }
+
+    public func overview(then: @escaping Completion<Overview>) {
+        totals.get(counting: { [readers, clock] counted in
+            readers.read(then: counted) { reader throws(ApusError) in try reader.totals(liveAt: clock.now()) }
+        }) { [readers, storage, latestChanges, limits] counted in
+            readers.read(then: then) { reader throws(ApusError) in
+                Overview(
+                    totals: try counted.get(), storage: storage.description, storageBytes: storage.bytesStored(),
+                    changes: latestChanges.notices, audit: try reader.auditEntries(limit: limits.overviewRowsMax))
+            }
+        }
     }
 
     public func health(then: @escaping Completion<HealthReport>) {

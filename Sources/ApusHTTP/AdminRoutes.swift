@@ -87,27 +87,13 @@ enum AdminRoutes {
     }
 
     private static func list(_ exchange: Exchange) throws(ApusError) {
-        let limit = try exchange.limit()
-        var after: OwnerID?
-        if let cursor = try exchange.target.parameter("cursor") {
-            guard case .user(let user) = try exchange.openCursor(cursor, scopes: [["users"]]) else {
-                throw ApusError(.badCursor, "the cursor is not one that was given for this list")
-            }
-            after = user
-        }
+        let prefix = try exchange.target.parameter("prefix") ?? ""
+        let (limit, scope) = (try exchange.limit(), prefix.isEmpty ? ["users"] : ["users", prefix])
         exchange.service.users(
-            after: after, limit: limit + 1,
+            after: try exchange.start(of: prefix, scope: scope), limit: limit + 1,
             then: exchange.answer { users, exchange in
-                let page = users.prefix(limit)
-                let last = users.count > limit ? page.last : nil
-                let cursor = last.map { exchange.context.cursors.seal(.user($0.id), scope: ["users"]) }
-                return .json { body in
-                    body.writeStaticString("{\"data\":")
-                    body.writeJSONArray(page) { body, user in body.writeUser(user) }
-                    body.writeStaticString(",\"next_cursor\":")
-                    body.writeJSON(cursor)
-                    body.writeStaticString(last == nil ? ",\"has_more\":false}" : ",\"has_more\":true}")
-                }
+                let page = NamedPage(users, limit: limit, prefix: prefix) { $0.id }
+                return exchange.json(page, scope: scope) { $0.writeUser($1) }
             })
     }
 
@@ -137,17 +123,5 @@ enum AdminRoutes {
                     body.writeStaticString("}")
                 }
             })
-    }
-}
-
-extension ByteBuffer {
-    fileprivate mutating func writeUser(_ user: User) {
-        writeStaticString("{\"user_id\":")
-        writeJSON(user.id.text)
-        writeStaticString(",\"display_name\":")
-        writeJSON(user.displayName)
-        writeStaticString(",\"created_at\":")
-        writeTime(user.createdAt)
-        writeStaticString("}")
     }
 }

@@ -32,7 +32,7 @@ extension Exchange {
                 lane.post {
                     let exchange = bound.value
                     do throws(ApusError) {
-                        try exchange.expectAudited(noted)
+                        try noted.get()
                         exchange.reply(try encode(try result.get(), exchange))
                     } catch {
                         exchange.refuse(error)
@@ -50,25 +50,12 @@ extension Exchange {
             lane.post {
                 let exchange = bound.value
                 do throws(ApusError) {
-                    try exchange.expectAudited(noted)
+                    try noted.get()
                     try then(exchange)
                 } catch {
                     exchange.refuse(error)
                 }
             }
-        }
-    }
-
-    /// - Throws: `overloaded`, `storage-unavailable`: a full disk, too, keeps what cannot be audited from being read.
-    private func expectAudited(_ noted: Result<Void, ApusError>) throws(ApusError) {
-        do throws(ApusError) {
-            try noted.get()
-        } catch {
-            guard error.code != .overloaded else { throw error }
-            var refusal = ApusError(
-                .storageUnavailable, "the audit log cannot be written, so nothing is shown", cause: error.cause)
-            refusal.retryAfterSeconds = error.retryAfterSeconds ?? 5
-            throw refusal
         }
     }
 }

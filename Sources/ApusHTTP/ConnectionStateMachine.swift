@@ -35,6 +35,8 @@ struct ConnectionStateMachine {
         case judging(Head)
         case body(Body)
         case answering(keepsAlive: Bool)
+        /// The answer is being written piece by piece; cut if the client takes nothing of it `until` then.
+        case sending(keepsAlive: Bool, until: NIODeadline)
         /// The answer is written, but the client has not taken it yet.
         case flushing(until: NIODeadline)
         /// The last answer is written, but not all of it has left.
@@ -66,7 +68,7 @@ struct ConnectionStateMachine {
     var takes: Bool {
         switch state {
         case .idle, .head, .body, .finishing, .lingering, .upgraded, .closed: true
-        case .judging, .answering, .flushing: false
+        case .judging, .answering, .sending, .flushing: false
         }
     }
 
@@ -80,7 +82,7 @@ struct ConnectionStateMachine {
 
     var reading: Reading {
         switch state {
-        case .idle, .head, .judging, .body, .answering, .flushing: .parse
+        case .idle, .head, .judging, .body, .answering, .sending, .flushing: .parse
         case .finishing, .lingering, .closed: .drop
         case .upgraded: .handOver
         }
@@ -95,7 +97,7 @@ extension ConnectionStateMachine {
         switch state {
         case .idle: state = .head(until: now + .seconds(limits.headSecondsMax))
         case .lingering(_, let latest): state = .lingering(until: min(now + Self.lingerPause, latest), latest: latest)
-        case .head, .judging, .body, .answering, .flushing, .finishing, .upgraded, .closed: break
+        case .head, .judging, .body, .answering, .sending, .flushing, .finishing, .upgraded, .closed: break
         }
     }
 
@@ -112,7 +114,7 @@ extension ConnectionStateMachine {
             state = .judging(head)
             return .judge
         case .finishing, .lingering, .closed: return .none
-        case .judging, .body, .answering, .flushing, .upgraded:
+        case .judging, .body, .answering, .sending, .flushing, .upgraded:
             state = .closed
             return .close
         }
@@ -196,7 +198,7 @@ extension ConnectionStateMachine {
             return .refuseAnew
         case .body: return .refuse
         case .finishing, .lingering, .closed: return .none
-        case .judging, .answering, .flushing, .upgraded:
+        case .judging, .answering, .sending, .flushing, .upgraded:
             state = .closed
             return .close
         }
@@ -220,7 +222,7 @@ extension ConnectionStateMachine {
             // The end of the last answer may still be on its way.
             state = .finishing(until: until, inputEnded: true)
             return .finish
-        case .head, .judging, .body, .answering, .flushing, .lingering:
+        case .head, .judging, .body, .answering, .sending, .flushing, .lingering:
             state = .closed
             return .close
         }
@@ -246,8 +248,31 @@ extension ConnectionStateMachine {
         case .answering, .judging, .body:
             finish(at: now)
             return .send(isLast: true)
-        case .idle, .head, .flushing, .finishing, .lingering, .upgraded, .closed: return .none
+        case .idle, .head, .sending, .flushing, .finishing, .lingering, .upgraded, .closed: return .none
         }
+    }
+
+    /// The answer is going to be sent in pieces.
+    ///
+    /// - Parameter isFramed: whether a client can tell their end from that of the connection.
+    mutating func answerInPieces(isFramed: Bool, at now: NIODeadline) -> PiecesAction {
+        guard case .answering(let keepsAlive) = state else { return .none }
+        guard stopsAt == nil else { return .refuseStopping }
+        state = .sending(keepsAlive: keepsAlive && isFramed, until: now + .seconds(limits.exportPauseSecondsMax))
+        return .send(isLast: !(keepsAlive && isFramed))
+    }
+
+    /// The client has taken something, or has nothing to take.
+    mutating func progressed(at now: NIODeadline) {
+        guard case .sending(let keepsAlive, _) = state else { return }
+        state = .sending(keepsAlive: keepsAlive, until: now + .seconds(limits.exportPauseSecondsMax))
+    }
+
+    /// The answer in pieces is whole; as ``answer(at:)``.
+    mutating func pieceWasLast(at now: NIODeadline) -> AnswerAction {
+        guard case .sending(let keepsAlive, _) = state else { return .none }
+        state = .answering(keepsAlive: keepsAlive)
+        return answer(at: now)
     }
 
     enum TakenAction {
@@ -319,7 +344,8 @@ extension ConnectionStateMachine {
     /// Called once a second.
     mutating func tick(at now: NIODeadline) -> TickAction {
         switch state {
-        case .idle(let until), .flushing(let until), .finishing(let until, _), .lingering(let until, _):
+        case .idle(let until), .sending(_, let until), .flushing(let until), .finishing(let until, _),
+            .lingering(let until, _):
             guard now >= until else { return .none }
             state = .closed
             return .close
@@ -340,7 +366,7 @@ extension ConnectionStateMachine {
         }
     }
 
-    /// The server stops: what is whole is answered, what is nearly so has a little time.
+    /// The server stops: what is whole is answered, what is nearly so has a little time; what is sent in pieces ends.
     mutating func stop(at now: NIODeadline) -> InputAction {
         guard stopsAt == nil else { return .none }
         stopsAt = now + Self.stopTime
@@ -355,6 +381,9 @@ extension ConnectionStateMachine {
         case .lingering(let until, let latest):
             let end = min(latest, now + Self.stopLinger)
             state = .lingering(until: min(until, end), latest: end)
+        case .sending:
+            state = .closed
+            return .close
         case .judging, .body, .answering, .upgraded, .closed: break
         }
         return .none

@@ -12,10 +12,20 @@ enum DataRoutes {
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}", access: .user, handle: listCollection),
         Route(method: .GET, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: read),
         Route(
-            method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, takesBody: true, handle: put),
-        Route(method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, handle: delete),
+            method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", access: .user, takesBody: true
+        ) { exchange throws(ApusError) in try put(exchange, by: .user) },
+        Route(method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", access: .user) {
+            exchange throws(ApusError) in try delete(exchange, by: .user)
+        },
         Route(method: .GET, pattern: "/v1/collections/{user}", access: .user, handle: collections),
     ]
+
+    /// Who writes.
+    enum Writer {
+        /// The token's user.
+        case user
+        case administrator
+    }
 }
 
 // MARK: - Writes
@@ -31,7 +41,7 @@ extension DataRoutes {
             if precondition != .none { body.require(precondition) }
             return (body, claim?.made(of: bytes, isBulk: false))
         } then: { read, exchange throws(ApusError) in
-            try write(exchange, read.0, read.1, isBulk: false)
+            try write(exchange, read.0, read.1, isBulk: false, by: .user)
         }
     }
 
@@ -42,11 +52,11 @@ extension DataRoutes {
         try exchange.readBody { bytes throws(ApusError) in
             (try WriteBody.bulk(bytes, policy: policy, limits: limits), claim?.made(of: bytes, isBulk: true))
         } then: { read, exchange throws(ApusError) in
-            try write(exchange, read.0, read.1, isBulk: true)
+            try write(exchange, read.0, read.1, isBulk: true, by: .user)
         }
     }
 
-    private static func put(_ exchange: Exchange) throws(ApusError) {
+    static func put(_ exchange: Exchange, by writer: Writer) throws(ApusError) {
         try exchange.requireJSON()
         let limits = exchange.service.limits
         let address = try exchange.recordAddress()
@@ -62,18 +72,19 @@ extension DataRoutes {
             let body = WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true)
             return (body, claim?.made(of: bytes, isBulk: false))
         } then: { read, exchange throws(ApusError) in
-            try write(exchange, read.0, read.1, isBulk: false)
+            try write(exchange, read.0, read.1, isBulk: false, by: writer)
         }
     }
 
-    private static func delete(_ exchange: Exchange) throws(ApusError) {
+    static func delete(_ exchange: Exchange, by writer: Writer) throws(ApusError) {
         let address = try exchange.recordAddress()
         let item = WriteItem(
             collection: address.collection, key: address.key, operation: .delete,
             updatedAt: try exchange.time("updated_at"), policy: try exchange.conflictPolicy(),
             precondition: try exchange.precondition())
         let body = WriteBody(owner: address.owner, items: [.success(item)], isAtomic: true)
-        try write(exchange, body, try ClaimDraft(exchange)?.made(of: ByteBuffer(), isBulk: false), isBulk: false)
+        let claim = try ClaimDraft(exchange)?.made(of: ByteBuffer(), isBulk: false)
+        try write(exchange, body, claim, isBulk: false, by: writer)
     }
 
     private static func expiry(_ exchange: Exchange) throws(ApusError) -> Expiry {
@@ -90,13 +101,17 @@ extension DataRoutes {
     }
 
     private static func write(
-        _ exchange: Exchange, _ body: WriteBody, _ claim: IdempotencyClaim?, isBulk: Bool
+        _ exchange: Exchange, _ body: WriteBody, _ claim: IdempotencyClaim?, isBulk: Bool, by writer: Writer
     ) throws(ApusError) {
-        guard let principal = exchange.principal else { throw ApusError(.unauthenticated, "a token is needed") }
-        try exchange.service.authorize(principal, for: body.owner)
+        switch writer {
+        case .administrator: break
+        case .user:
+            guard let principal = exchange.principal else { throw ApusError(.unauthenticated, "a token is needed") }
+            try exchange.service.authorize(principal, for: body.owner)
+        }
         let request = WriteRequest(
             owner: body.owner, items: body.items, isAtomic: body.isAtomic, isBulk: isBulk,
-            idempotency: claim, principal: principal, origin: exchange.origin)
+            idempotency: claim, principal: exchange.principal, origin: exchange.origin)
         let requestID = exchange.requestID
         guard exchange.isLarge else {
             exchange.service.write(
@@ -162,23 +177,26 @@ extension DataRoutes {
         let precondition = try exchange.precondition()
         exchange.service.record(
             at: try exchange.recordAddress(),
-            then: exchange.answer { record, _ in
-                let tag = ("ETag", Exchange.tag(record.sequence))
-                let same = HTTPReply(status: .notModified, headers: [tag], isRevalidated: true)
-                switch precondition {
-                case .absent: return same
-                case .sequenceNotIn(let known) where known.contains(record.sequence): return same
-                case .none, .present, .sequenceIn, .sequenceNotIn: break
-                }
-                var reply = HTTPReply.json { body in
-                    body.writeStaticString("{\"data\":")
-                    body.writeRecord(record)
-                    body.writeStaticString("}")
-                }
-                reply.headers.append(tag)
-                reply.isRevalidated = true
-                return reply
-            })
+            then: exchange.answer { record, _ in reply(record, unless: precondition) })
+    }
+
+    /// The record, or that the client has it already.
+    static func reply(_ record: Record, unless precondition: Precondition) -> HTTPReply {
+        let tag = ("ETag", Exchange.tag(record.sequence))
+        let same = HTTPReply(status: .notModified, headers: [tag], isRevalidated: true)
+        switch precondition {
+        case .absent: return same
+        case .sequenceNotIn(let known) where known.contains(record.sequence): return same
+        case .none, .present, .sequenceIn, .sequenceNotIn: break
+        }
+        var reply = HTTPReply.json { body in
+            body.writeStaticString("{\"data\":")
+            body.writeRecord(record)
+            body.writeStaticString("}")
+        }
+        reply.headers.append(tag)
+        reply.isRevalidated = true
+        return reply
     }
 
     private static func listCollection(_ exchange: Exchange) throws(ApusError) {
@@ -244,19 +262,21 @@ extension DataRoutes {
     private static func collections(_ exchange: Exchange) throws(ApusError) {
         exchange.service.collections(
             of: try exchange.owner(),
-            then: exchange.answer { collections, _ in
-                .json { body in
-                    body.writeStaticString("{\"data\":")
-                    body.writeJSONArray(collections) { body, collection in
-                        body.writeStaticString("{\"collection\":")
-                        body.writeJSON(collection.collection.text)
-                        body.writeStaticString(",\"count\":")
-                        body.writeDecimal(Int64(collection.count))
-                        body.writeStaticString("}")
-                    }
-                    body.writeStaticString("}")
-                }
-            })
+            then: exchange.answer { collections, _ in reply(collections) })
+    }
+
+    static func reply(_ collections: [CollectionCount]) -> HTTPReply {
+        .json { body in
+            body.writeStaticString("{\"data\":")
+            body.writeJSONArray(collections) { body, collection in
+                body.writeStaticString("{\"collection\":")
+                body.writeJSON(collection.collection.text)
+                body.writeStaticString(",\"count\":")
+                body.writeDecimal(Int64(collection.count))
+                body.writeStaticString("}")
+            }
+            body.writeStaticString("}")
+        }
     }
 }
 

@@ -40,6 +40,11 @@ final class Exchange {
     private var room: BodyRoom.Share?
 
     let lane: Lane
+    /// What makes its answer piece by piece, and the way that takes; set until it is done.
+    var download: DownloadPipe?
+    weak var carrier: (any DownloadCarrier)?
+    /// Whether the head of such an answer was sent.
+    private(set) var isInPieces = false
     private var finish: ((Exchange, HTTPReply) -> Void)?
 
     init(
@@ -77,6 +82,8 @@ final class Exchange {
         let finish = self.finish
         self.finish = nil
         room = nil
+        download?.cut()
+        download = nil
         guard let finish else { return }
         count(reply.status)
         finish(self, reply)
@@ -102,9 +109,18 @@ final class Exchange {
         fail(error)
     }
 
+    /// The answer is on its way piece by piece; there will be no other.
+    func replyInPieces() {
+        isInPieces = true
+        finish = nil
+        room = nil
+    }
+
     /// Drops the answer: nobody waits for it any more.
     func abandon() {
         finish = nil
+        download?.cut()
+        download = nil
     }
 
     /// A completion for the engine: hops back to the event loop, once for all answers of a batch, and replies there.

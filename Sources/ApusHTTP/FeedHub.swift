@@ -25,6 +25,7 @@ final class FeedHub: FeedObserver {
     private let state: Mutex<State> = Mutex(State())
     private let connections = Atomic<Int>(0)
     private let sockets = Atomic<Int>(0)
+    private let streams = Atomic<Int>(0)
     private let counts: Mutex<Counts> = Mutex(Counts())
 
     /// How many event loops interest can be kept for.
@@ -113,7 +114,18 @@ struct FeedKey: Hashable {
 
 extension FeedHub {
     var connectionCount: Int { connections.load(ordering: .relaxed) }
+    /// Sockets and event streams.
     var socketCount: Int { sockets.load(ordering: .relaxed) }
+
+    var connectionCounts: ConnectionCounts {
+        let streams = streams.load(ordering: .relaxed)
+        return ConnectionCounts(sockets: socketCount - streams, streams: streams, connections: connectionCount)
+    }
+
+    /// One of the sockets that were taken is an event stream, or is one no more.
+    func countStream(_ isOpen: Bool) {
+        if isOpen { streams.add(1, ordering: .relaxed) } else { streams.subtract(1, ordering: .relaxed) }
+    }
 
     /// How a new connection is received.
     enum Entry {

@@ -18,6 +18,8 @@ final class HTTPConnection: ChannelDuplexHandler, RemovableChannelHandler {
     var channelContext: ChannelHandlerContext?
     /// The request under way, until it is answered.
     var current: Exchange?
+    /// Of an answer in pieces, when that was last looked at.
+    var untakenBytes = 0
 
     private var peer = Peer(address: "", isTrusted: false)
     /// Whether the client's address has all the connections it may have, so that this one is only told so.
@@ -278,6 +280,7 @@ extension HTTPConnection {
                 case .answer(let handle): try handle(exchange)
                 case .stream(let open): becomeStream(try open(exchange), exchange)
                 case .tail(let open): try becomeTail(try open(exchange), exchange)
+                case .download(let make): exchange.start(try make(exchange), on: self)
                 }
             } catch {
                 exchange.refuse(error)
@@ -311,7 +314,7 @@ extension HTTPConnection {
 
     /// Lets the next request in once the client has taken most of this answer: whoever asks without reading must not
     /// fill our memory with answers.
-    private func deliver() {
+    func deliver() {
         guard let channel = channelContext?.channel else { return }
         needsFlush = true
         if !channel.isWritable || !isTaking && !isReading { flushIfNeeded() }
@@ -320,18 +323,14 @@ extension HTTPConnection {
 
     private func taken() {
         switch machine.taken(at: .now()) {
-        case .none: break
+        case .none: current?.download?.taken()
         case .next: takeWaiting()
         case .finish: finish()
         }
     }
 
-    func write(_ bytes: ByteBuffer) {
-        channelContext?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-    }
-
     /// Waits until all that was written has left.
-    private func finish() {
+    func finish() {
         guard let channelContext else { return }
         let promise = channelContext.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.written() }
@@ -357,6 +356,7 @@ extension HTTPConnection {
 
 extension HTTPConnection: LaneMember {
     func tick(at moment: NIODeadline, wallTime: Timestamp) {
+        noteProgress(at: moment)
         let late = ApusError(.requestTimeout, "the request took too long to arrive")
         switch machine.tick(at: moment) {
         case .none: break

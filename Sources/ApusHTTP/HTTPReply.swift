@@ -11,6 +11,8 @@ struct HTTPReply: Sendable {
     var body = ByteBuffer()
     /// Whether the client may keep it and ask, by its `ETag`, whether it still holds; otherwise it is kept nowhere.
     var isRevalidated = false
+    /// Whether its body follows piece by piece, nobody knows how long.
+    var isInPieces = false
 
     /// A JSON body that `write` appends.
     static func json(_ status: HTTPResponseStatus = .ok, _ write: (inout ByteBuffer) -> Void) -> HTTPReply {
@@ -50,9 +52,13 @@ extension ByteBuffer {
         writeStaticString("\r\n")
         if reply.status != .notModified, reply.status != .noContent {
             writeHeader("Content-Type", reply.contentType)
-            writeStaticString("Content-Length: ")
-            writeDecimal(Int64(reply.body.readableBytes))
-            writeStaticString("\r\n")
+            if !reply.isInPieces {
+                writeStaticString("Content-Length: ")
+                writeDecimal(Int64(reply.body.readableBytes))
+                writeStaticString("\r\n")
+            } else if !exchange.head.isHTTP10 {
+                writeStaticString("Transfer-Encoding: chunked\r\n")
+            }
         }
         writeHeader("Date", date)
         writeHeader("X-Request-Id", exchange.requestID)

@@ -78,6 +78,7 @@ public struct HTTPTransport: Service {
         let routes = RouteTable(
             [
                 SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AuditRoutes.all,
+                AdminDataRoutes.all, ExportRoutes.all,
                 ConnectionRoutes.all, TailRoutes.all, OnlineDeviceRoutes.all, SettingRoutes.all, ReadinessRoutes.all,
                 TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
             ].flatMap(\.self))

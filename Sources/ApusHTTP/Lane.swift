@@ -183,6 +183,7 @@ extension LaneState {
     func replace(_ member: any LaneMember, with successor: any LaneMember, for subscriber: Subscriber) -> Bool {
         guard replace(member, with: successor) else { return false }
         subscribers[ObjectIdentifier(subscriber)] = subscriber
+        if subscriber.feedKey.wire == .events { hub.countStream(true) }
         return true
     }
 
@@ -197,6 +198,7 @@ extension LaneState {
     func remove(_ member: any LaneMember, of subscriber: Subscriber) {
         leave(subscriber)
         guard subscribers.removeValue(forKey: ObjectIdentifier(subscriber)) != nil else { return }
+        if subscriber.feedKey.wire == .events { hub.countStream(false) }
         hub.releaseSocket(of: subscriber.user)
         remove(member)
     }

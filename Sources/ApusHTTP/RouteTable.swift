@@ -21,6 +21,8 @@ struct Route: Sendable {
         case stream(@Sendable (Exchange) throws(ApusError) -> StreamOpening)
         /// Its connection becomes an administrator's stream of all changes.
         case tail(@Sendable (Exchange) throws(ApusError) -> TailFilter)
+        /// It is answered piece by piece, as the client takes it.
+        case download(@Sendable (Exchange) throws(ApusError) -> Download)
     }
 
     var method: HTTPMethod
@@ -59,10 +61,18 @@ struct Route: Sendable {
         handler = .tail(tail)
     }
 
+    /// `GET` of what is made piece by piece.
+    init(
+        pattern: String, access: Access, download: @escaping @Sendable (Exchange) throws(ApusError) -> Download
+    ) {
+        self.init(method: .GET, pattern: pattern, access: access) { _ in }
+        handler = .download(download)
+    }
+
     /// Whether it opens a user's stream.
     var opensStream: Bool {
         switch handler {
-        case .answer, .tail: false
+        case .answer, .download, .tail: false
         case .stream: true
         }
     }

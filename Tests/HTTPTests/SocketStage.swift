@@ -206,6 +206,12 @@ final class ListService: SyncService {
         if !isHeld { then(.failure(Self.absent)) }
     }
     func record(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
+    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
+    func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>) { then(.failure(Self.absent)) }
+    func overview(then: @escaping Completion<Overview>) { then(.failure(Self.absent)) }
+    func export(_ query: ExportQuery, origin: RequestOrigin, to sink: any ExportSink) {
+        sink.end(.failure(Self.absent))
+    }
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) { then(.failure(Self.absent)) }
     func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) { then(.failure(Self.absent)) }
     func issueToken(_ request: TokenRequest, then: @escaping Completion<IssuedToken>) { then(.failure(Self.absent)) }

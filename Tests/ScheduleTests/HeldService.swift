@@ -85,6 +85,16 @@ extension HeldService {
     func record(at address: RecordAddress, then: @escaping Completion<Record>) {
         engine.record(at: address, then: then)
     }
+    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) {
+        engine.storedRecord(at: address, then: then)
+    }
+    func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>) {
+        engine.owners(after: after, limit: limit, then: then)
+    }
+    func overview(then: @escaping Completion<Overview>) { engine.overview(then: then) }
+    func export(_ query: ExportQuery, origin: RequestOrigin, to sink: any ExportSink) {
+        engine.export(query, origin: origin, to: sink)
+    }
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) { engine.list(query, then: then) }
     func collections(of owner: OwnerID, then: @escaping Completion<[CollectionCount]>) {
         engine.collections(of: owner, then: then)
