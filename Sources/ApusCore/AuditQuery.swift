@@ -1,6 +1,5 @@
-/// Audit entries from the newest on; what is `nil` is not asked for.
-public struct AuditQuery: Sendable {
-    /// Which actions are asked for.
+/// Which audit entries are asked for; what is `nil` does not matter.
+public struct AuditFilter: Hashable, Sendable {
     public enum Action: Hashable, Sendable {
         case named(String)
         case beginning(with: String)
@@ -13,15 +12,9 @@ public struct AuditQuery: Sendable {
     public var actor: String?
     public var action: Action?
     public var target: String?
-    /// Only entries with lower numbers.
-    public var before: Int64?
-    public var limit: Int
 
-    public init(limit: Int) {
-        self.limit = limit
-    }
+    public init() {}
 
-    /// Whether `entry` is one of those that are asked for.
     public func matches(_ entry: AuditEntry) -> Bool {
         if let since, entry.at < since { return false }
         if let until, entry.at >= until { return false }
@@ -32,6 +25,33 @@ public struct AuditQuery: Sendable {
         case .named(let name): entry.action.utf8.elementsEqual(name.utf8)
         case .beginning(let start): entry.action.utf8.starts(with: start.utf8)
         }
+    }
+
+    /// What it says, for the audit log; empty if everything is asked for.
+    public var detail: String {
+        let action: String? =
+            switch action {
+            case nil: nil
+            case .named(let name): "action=\(name)"
+            case .beginning(let start): "action=\(start)*"
+            }
+        let parts = [
+            since.map { "since=\($0.text)" }, until.map { "until=\($0.text)" }, actor.map { "actor=\($0)" }, action,
+            target.map { "target=\($0)" },
+        ]
+        return parts.compactMap(\.self).joined(separator: " ")
+    }
+}
+
+/// Audit entries from the newest on.
+public struct AuditQuery: Sendable {
+    public var filter = AuditFilter()
+    /// Only entries with lower numbers.
+    public var before: Int64?
+    public var limit: Int
+
+    public init(limit: Int) {
+        self.limit = limit
     }
 }
 

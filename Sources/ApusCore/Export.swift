@@ -19,31 +19,6 @@ public enum ExportQuery: Hashable, Sendable {
         }
     }
 
-    /// Which audit entries; `nil` is all.
-    public struct AuditFilter: Hashable, Sendable {
-        /// Inclusive.
-        public var since: Timestamp?
-        /// Exclusive.
-        public var until: Timestamp?
-        public var actor: String?
-        public var action: String?
-
-        public init(since: Timestamp? = nil, until: Timestamp? = nil, actor: String? = nil, action: String? = nil) {
-            self.since = since
-            self.until = until
-            self.actor = actor
-            self.action = action
-        }
-
-        public func matches(_ entry: AuditEntry) -> Bool {
-            if let since, entry.at < since { return false }
-            if let until, entry.at >= until { return false }
-            if let actor, !entry.origin.actor.utf8.elementsEqual(actor.utf8) { return false }
-            if let action, !entry.action.utf8.elementsEqual(action.utf8) { return false }
-            return true
-        }
-    }
-
     /// What the audit log calls it, and the file that it fills.
     public var name: String {
         switch self {
@@ -63,12 +38,7 @@ public enum ExportQuery: Hashable, Sendable {
                 filter.includesTombstones ? "deleted=true" : nil,
             ]
             return narrowing.compactMap(\.self).joined(separator: " ")
-        case .audit(let filter):
-            let narrowing = [
-                filter.since.map { "since=\($0.text)" }, filter.until.map { "until=\($0.text)" },
-                filter.actor.map { "actor=\($0)" }, filter.action.map { "action=\($0)" },
-            ]
-            return narrowing.compactMap(\.self).joined(separator: " ")
+        case .audit(let filter): return filter.detail
         }
     }
 }

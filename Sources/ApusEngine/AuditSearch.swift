@@ -21,7 +21,7 @@ struct AuditSearch {
     }
 
     func run(on reader: any StorageReader) throws(ApusError) -> AuditPage {
-        let earliest = query.since.map { $0.advanced(byMilliseconds: -milliseconds) }
+        let earliest = query.filter.since.map { $0.advanced(byMilliseconds: -milliseconds) }
         var before = query.before
         if before == nil { before = try start(on: reader) }
         var found: [AuditEntry] = []
@@ -30,7 +30,7 @@ struct AuditSearch {
             let page = try reader.auditEntries(before: before, limit: Self.pageEntries)
             for entry in page {
                 if let earliest, entry.at < earliest { return AuditPage(entries: found, next: nil) }
-                if query.matches(entry) {
+                if query.filter.matches(entry) {
                     guard found.count < query.limit else {
                         return AuditPage(entries: found, next: found.last?.number)
                     }
@@ -48,7 +48,7 @@ struct AuditSearch {
 
     /// A number from which on all entries are too new: found by halving, as the newest may be many.
     private func start(on reader: any StorageReader) throws(ApusError) -> Int64? {
-        guard let latest = query.until?.advanced(byMilliseconds: milliseconds),
+        guard let latest = query.filter.until?.advanced(byMilliseconds: milliseconds),
             let newest = try reader.auditEntries(limit: 1).first,
             let oldest = try reader.auditEntries(after: 0, limit: 1).first
         else { return nil }

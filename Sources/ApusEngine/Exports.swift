@@ -162,14 +162,14 @@ struct ExportWalk {
     }
 
     private func audit(
-        _ filter: ExportQuery.AuditFilter, _ give: (ExportRows) throws(ApusError) -> Void
+        _ filter: AuditFilter, _ give: (ExportRows) throws(ApusError) -> Void
     ) throws(ApusError) {
-        var last: AuditPlace?
-        repeat {
-            let entries = try reader.auditEntries(after: last, limit: Self.rowsAtOnce)
-            last = entries.last?.place
-            try give(.audit(entries.map(\.entry).filter { filter.matches($0) }))
-        } while last != nil
+        var last: Int64? = 0
+        while let number = last {
+            let entries = try reader.auditEntries(after: number, limit: Self.rowsAtOnce)
+            last = entries.last?.number
+            try give(.audit(entries.filter { filter.matches($0) }))
+        }
     }
 }
 

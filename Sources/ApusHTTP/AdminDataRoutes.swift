@@ -24,8 +24,9 @@ enum AdminDataRoutes {
     private static func overview(_ exchange: Exchange) throws(ApusError) {
         exchange.service.overview(
             then: exchange.answer(audited: AuditedRead(target: "overview")) { overview, exchange in
-                let counts = exchange.context.hub.connectionCounts
-                return .json { $0.writeOverview(overview, counts) }
+                let context = exchange.context
+                let (counts, rates) = (context.hub.connectionCounts, context.settings.telemetry.ratesOfLastMinute())
+                return .json { $0.writeOverview(overview, counts, rates) }
             })
     }
 

@@ -15,7 +15,7 @@ enum AuditRoutes {
         let query = try query(of: exchange)
         exchange.service.auditEntries(
             query,
-            then: exchange.answer { page, exchange in
+            then: exchange.answer(audited: AuditedRead(target: "audit", detail: query.filter.detail)) { page, exchange in
                 let cursor = page.next.map { exchange.context.cursors.seal(.audit(before: $0), scope: scope) }
                 return .json { $0.writeAuditPage(page.entries, nextCursor: cursor) }
             })
@@ -23,13 +23,7 @@ enum AuditRoutes {
 
     private static func query(of exchange: Exchange) throws(ApusError) -> AuditQuery {
         var query = AuditQuery(limit: try exchange.limit())
-        query.since = try exchange.time("since")
-        query.until = try exchange.time("until")
-        query.actor = try exchange.target.parameter("actor")
-        query.target = try exchange.target.parameter("target")
-        if let action = try exchange.target.parameter("action") {
-            query.action = action.hasSuffix("*") ? .beginning(with: String(action.dropLast())) : .named(action)
-        }
+        query.filter = try exchange.auditFilter()
         if let cursor = try exchange.target.parameter("cursor") {
             guard case .audit(let before) = try exchange.openCursor(cursor, scopes: [scope]) else {
                 throw ApusError(.badCursor, "the cursor is not one that was given for this list")
@@ -37,5 +31,20 @@ enum AuditRoutes {
             query.before = before
         }
         return query
+    }
+}
+
+extension Exchange {
+    /// `?since&until&actor&action&target`; an `action` with `*` behind it is the beginning of one.
+    func auditFilter() throws(ApusError) -> AuditFilter {
+        var filter = AuditFilter()
+        filter.since = try time("since")
+        filter.until = try time("until")
+        filter.actor = try target.parameter("actor")
+        filter.target = try target.parameter("target")
+        if let action = try target.parameter("action") {
+            filter.action = action.hasSuffix("*") ? .beginning(with: String(action.dropLast())) : .named(action)
+        }
+        return filter
     }
 }

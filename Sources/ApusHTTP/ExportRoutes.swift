@@ -16,7 +16,6 @@ enum ExportRoutes {
     }
 
     private static func query(_ exchange: Exchange) throws(ApusError) -> ExportQuery {
-        let target = exchange.target
         switch exchange.parameters[0] {
         case "users.json": return .users
         case "data.json":
@@ -25,10 +24,7 @@ enum ExportRoutes {
                 includesTombstones: try exchange.isDeletedShown())
             return .records(filter)
         case "audit.csv":
-            let filter = ExportQuery.AuditFilter(
-                since: try exchange.time("since"), until: try exchange.time("until"),
-                actor: try target.parameter("actor"), action: try target.parameter("action"))
-            return .audit(filter)
+            return .audit(try exchange.auditFilter())
         default: throw ApusError(.notFound, "there is users.json, data.json and audit.csv")
         }
     }

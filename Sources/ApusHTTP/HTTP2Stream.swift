@@ -13,7 +13,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = HTTP2Frame.FramePayload
 
-    private let connection: HTTP2Connection
+    let connection: HTTP2Connection
     var machine: ConnectionStateMachine
     var channelContext: ChannelHandlerContext?
     /// The request under way, until it is answered.
@@ -181,6 +181,8 @@ extension HTTP2Stream {
                 switch route.handler {
                 case .answer(let handle): try handle(exchange)
                 case .stream(let open): try becomeStream(try open(exchange), exchange)
+                case .tail(let open): try becomeTail(try open(exchange), exchange)
+                case .download(let make): exchange.start(try make(exchange), on: self)
                 }
             } catch {
                 exchange.refuse(error)
@@ -202,7 +204,8 @@ extension HTTP2Stream {
     }
 
     func drain() {
-        _ = machine.stop(at: .now())
+        // What is sent in pieces may take long; everything else that was taken is answered.
+        if machine.stop(at: .now()) == .close, current?.download != nil { abort() }
     }
 }
 
@@ -258,22 +261,32 @@ extension HTTP2Stream {
 
 extension HTTP2Stream {
     private func becomeStream(_ opening: StreamOpening, _ exchange: Exchange) throws(ApusError) {
-        guard let principal = exchange.principal, let channelContext, let transport = connection.transport else {
-            return
-        }
+        guard let principal = exchange.principal, channelContext != nil else { return }
         guard exchange.head.method != .HEAD else {
             exchange.reply(HTTPReply(status: .ok, contentType: EventStream.contentType))
             return
         }
         guard !lane.state.isDraining else { throw .stopping }
-        let stream = EventStream(principal: principal, opening: opening, context: context, lane: lane)
+        let stream = EventStream(
+            principal: principal, opening: opening, address: exchange.address, context: context, lane: lane)
         guard lane.state.takeSocket(of: principal.user) else { throw .tooMany("sockets of this user") }
         guard lane.state.add(stream, for: stream.subscriber, from: connection.peer.network) else {
             lane.state.releaseSocket(of: principal.user)
             throw .tooMany("connections of this address")
         }
-        guard machine.upgrade(), (try? channelContext.pipeline.syncOperations.addHandler(stream)) != nil else {
-            lane.state.remove(stream, of: stream.subscriber)
+        become(stream, exchange, discard: { [lane] in lane.state.remove(stream, of: stream.subscriber) }) {
+            stream.start(over: $0)
+        }
+    }
+
+    /// Answers with an event stream, which `stream` fills from here on.
+    func become(
+        _ stream: some ChannelHandler, _ exchange: Exchange, discard: () -> Void, start: (any Channel) -> Void
+    ) {
+        guard let channelContext, let transport = connection.transport, machine.upgrade(),
+            (try? channelContext.pipeline.syncOperations.addHandler(stream)) != nil
+        else {
+            discard()
             abort()
             return
         }
@@ -283,7 +296,7 @@ extension HTTP2Stream {
         head.writeStreamHead(to: exchange, date: lane.state.httpDate(at: context.service.now()))
         write(.headers(.init(headers: HPACKHeaders(takingHeadFrom: &head))))
         write(.data(.init(data: .byteBuffer(head))))
-        stream.start(over: transport)
+        start(transport)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

@@ -13,8 +13,6 @@ public struct HTTPSettings: Sendable {
     public var trustedProxies: [AddressRange] = []
     /// Set to speak TLS, and nothing but TLS.
     public var tls: TLSIdentity?
-    /// Whether clients come with TLS.
-    public var isSecure = false
     /// Origins that browsers may call from; empty turns CORS off and lets any origin open a socket.
     public var corsAllowOrigins: [String] = []
     /// Compares in constant time.

@@ -34,27 +34,17 @@ extension TailFilter {
 // Becoming an administrator's stream, once the audit log says so.
 extension HTTPConnection {
     func becomeTail(_ filter: TailFilter, _ exchange: Exchange) throws(ApusError) {
-        guard exchange.head.method != .HEAD else {
-            exchange.reply(HTTPReply(status: .ok, contentType: EventStream.contentType))
-            return
-        }
-        guard !context.hub.tails.isFull else { throw .tooManyTails }
         let bound = NIOLoopBound(self, eventLoop: lane.loop)
-        exchange.audit(AuditedRead(target: filter.text, detail: "live")) { exchange throws(ApusError) in
-            try bound.value.openTail(filter, exchange)
-        }
+        try exchange.prepareTail(filter) { exchange throws(ApusError) in try bound.value.openTail(filter, exchange) }
     }
 
     private func openTail(_ filter: TailFilter, _ exchange: Exchange) throws(ApusError) {
         guard current === exchange, channelContext != nil else { return }
         // It would never be answered, nor say that it goes.
         guard !hasEndOfInputWaiting else { return close() }
-        guard !lane.state.isDraining else { throw .stopping }
-        let bytesMax = context.service.limits.socketBufferBytesMax
-        guard let tail = context.hub.tails.open(filter, bytesMax: bytesMax) else { throw .tooManyTails }
-        let stream = TailStream(tail: tail, context: context, lane: lane)
+        let stream = try TailStream(filter, context: context, lane: lane)
         guard machine.upgrade(), lane.state.replace(self, with: stream) else {
-            context.hub.tails.close(tail)
+            stream.discard()
             return close()
         }
         var head = ByteBuffer()
@@ -62,10 +52,50 @@ extension HTTPConnection {
         do {
             try giveWay(exchange, to: stream, status: .ok, head: head) { stream.start() }
         } catch {
-            context.hub.tails.close(tail)
-            lane.state.remove(stream)
+            stream.discard()
             close()
         }
+    }
+}
+
+extension HTTP2Stream {
+    func becomeTail(_ filter: TailFilter, _ exchange: Exchange) throws(ApusError) {
+        let bound = NIOLoopBound(self, eventLoop: lane.loop)
+        try exchange.prepareTail(filter) { exchange throws(ApusError) in try bound.value.openTail(filter, exchange) }
+    }
+
+    private func openTail(_ filter: TailFilter, _ exchange: Exchange) throws(ApusError) {
+        guard current === exchange, channelContext != nil else { return }
+        let stream = try TailStream(filter, context: context, lane: lane)
+        guard lane.state.add(stream, from: connection.peer.network) == .welcome else {
+            stream.discard()
+            throw .tooMany("connections of this address")
+        }
+        become(stream, exchange, discard: stream.discard) { stream.start(over: $0) }
+    }
+}
+
+extension Exchange {
+    /// Goes on with `open` once the audit log says who watches what.
+    fileprivate func prepareTail(
+        _ filter: TailFilter, open: @escaping @Sendable (Exchange) throws(ApusError) -> Void
+    ) throws(ApusError) {
+        guard head.method != .HEAD else {
+            reply(HTTPReply(status: .ok, contentType: EventStream.contentType))
+            return
+        }
+        guard !context.hub.tails.isFull else { throw .tooManyTails }
+        audit(AuditedRead(target: filter.text, detail: "live"), then: open)
+    }
+}
+
+extension TailStream {
+    /// - Throws: `overloaded` if there are as many as there may be, or the server stops.
+    convenience init(_ filter: TailFilter, context: HTTPContext, lane: Lane) throws(ApusError) {
+        guard !lane.state.isDraining else { throw .stopping }
+        let bytesMax = context.service.limits.socketBufferBytesMax
+        guard let tail = context.hub.tails.open(filter, bytesMax: bytesMax) else { throw .tooManyTails }
+        self.init(tail: tail, context: context, lane: lane)
     }
 }
 

@@ -36,19 +36,27 @@ final class TailStream: ChannelInboundHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         channelContext = nil
-        self.context.hub.tails.close(tail)
         lane.state.meters.tailClosed()
+        discard()
+    }
+
+    /// Nothing is told to it any more.
+    func discard() {
+        context.hub.tails.close(tail)
         lane.state.remove(self)
     }
 
     /// Called once the connection is a stream and its lane knows it.
-    func start() {
+    ///
+    /// - Parameter transport: the connection, where it carries others beside this stream.
+    func start(over transport: (any Channel)? = nil) {
         guard let channelContext else { return }
         lane.state.meters.tailOpened()
         // As for the streams of users: the client has nothing to say.
         let limits = context.service.limits
         let patience = 1000 * max(1, limits.silenceSecondsMax - limits.heartbeatSeconds)
-        _ = channelContext.channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(patience))
+        let channel = transport ?? channelContext.channel
+        _ = channel.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: Int(patience))
         let bound = NIOLoopBound(self, eventLoop: lane.loop)
         tail.start { [lane] in lane.post { bound.value.pump() } }
         pump()

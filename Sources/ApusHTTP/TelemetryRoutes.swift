@@ -69,13 +69,8 @@ extension ByteBuffer {
         writeStaticString("}")
     }
 
-    /// To a thousandth, which is more than is known.
     private mutating func writeMember(_ name: String, _ number: Double?) {
         writeString(",\"\(name)\":")
-        guard let number, number.isFinite else {
-            writeStaticString("null")
-            return
-        }
-        writeString("\((number * 1000).rounded() / 1000)")
+        writeThousandths(number)
     }
 }

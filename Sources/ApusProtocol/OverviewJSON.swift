@@ -19,7 +19,9 @@ public struct ConnectionCounts: Sendable {
 
 extension ByteBuffer {
     /// Appends what an administrator sees at a glance.
-    public mutating func writeOverview(_ overview: Overview, _ counts: ConnectionCounts) {
+    public mutating func writeOverview(
+        _ overview: Overview, _ counts: ConnectionCounts, _ rates: ActivityRates
+    ) {
         let totals = overview.totals
         var isFirst = true
         for (name, count) in [
@@ -39,11 +41,26 @@ extension ByteBuffer {
         writeDecimal(Int64(overview.storageBytes))
         writeStaticString(",\"durability\":")
         writeJSON(overview.storage.durability.rawValue)
+        writeStaticString("},\"rates\":{\"writes_per_second\":")
+        writeThousandths(rates.writes)
+        writeStaticString(",\"reads_per_second\":")
+        writeThousandths(rates.reads)
+        writeStaticString(",\"deliveries_per_second\":")
+        writeThousandths(rates.deliveries)
         writeStaticString("},\"changes\":")
         writeJSONArray(overview.changes) { $0.writeNotice($1) }
         writeStaticString(",\"audit\":")
         writeJSONArray(overview.audit) { $0.writeGlance($1) }
         writeStaticString("}")
+    }
+
+    /// Appends a figure to a thousandth, which is more than is known; `null` for none.
+    public mutating func writeThousandths(_ figure: Double?) {
+        guard let figure, figure.isFinite else {
+            writeStaticString("null")
+            return
+        }
+        writeString("\((figure * 1000).rounded() / 1000)")
     }
 
     private mutating func writeNotice(_ change: ChangeNotice) {
