@@ -105,7 +105,7 @@ private struct Options {
             return try ConflictPolicy(name: policyName ?? "last_write_wins", field: policyField)
         } catch {
             throw ApusError(
-                .invalidField, error.message, at: policyName == nil ? "/conflict_field" : "/conflict_policy")
+                .invalidField, error.message, at: "/" + ConflictPolicy.memberAtFault(field: policyField))
         }
     }
 

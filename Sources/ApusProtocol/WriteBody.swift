@@ -193,7 +193,7 @@ private struct ItemFields {
             do throws(ApusError) {
                 policy = try ConflictPolicy(name: policyName ?? policy.name, field: policyField)
             } catch {
-                reader.fault(policyName == nil ? "conflict_field" : "conflict_policy", error.message)
+                reader.fault(ConflictPolicy.memberAtFault(field: policyField), error.message)
             }
         }
         if let failure = reader.failure() { throw failure }
@@ -234,6 +234,11 @@ extension ConflictPolicy {
             throw ApusError(
                 .badParameter, "the conflict policy must be last_write_wins, server_time or max_numeric, not \(name)")
         }
+    }
+
+    /// Which member of a body is wrong when the policy cannot be read.
+    static func memberAtFault(field: String?) -> String {
+        JSONPointer(field ?? "") == nil ? "conflict_field" : "conflict_policy"
     }
 
     var name: String {

@@ -82,6 +82,10 @@ import Testing
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"conflict_policy":7}"#, ["/conflict_policy"]),
         (#"{"user_id":"u","collection":"c","key":"k","value":1,"conflict_field":"score"}"#, ["/conflict_field"]),
         (
+            #"{"user_id":"u","collection":"c","key":"k","conflict_policy":"max_numeric","conflict_field":"x"}"#,
+            ["/value", "/conflict_field"]
+        ),
+        (
             #"{"user_id":1,"key":"\u0001","ttl_seconds":0,"updated_at":"x"}"#,
             [
                 "/user_id", "/key", "/ttl_seconds", "/updated_at", "/collection", "/value",
