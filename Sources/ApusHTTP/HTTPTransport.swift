@@ -73,15 +73,21 @@ public struct HTTPTransport: Service {
         for tick in ticks { tick.cancel() }
     }
 
+    /// Everything that is served but the dashboard.
+    static func routes(version: String, areMetricsPublic: Bool = false) -> [Route] {
+        let described = [
+            SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AdminDataRoutes.all,
+            ExportRoutes.all, AuditRoutes.all, ConnectionRoutes.all, TailRoutes.all, OnlineDeviceRoutes.all,
+            SettingRoutes.all, ReadinessRoutes.all, TelemetryRoutes.all(arePublic: areMetricsPublic),
+        ]
+        return APIRoutes.added(to: described.flatMap(\.self), version: version)
+    }
+
     private func bind(_ group: MultiThreadedEventLoopGroup, _ lanes: [Lane]) async throws -> any Channel {
-        let pages = try AdminPages(files: PageFiles.load(), version: context.settings.version)
+        let settings = context.settings
+        let pages = try AdminPages(files: PageFiles.load(), version: settings.version)
         let routes = RouteTable(
-            [
-                SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AuditRoutes.all,
-                AdminDataRoutes.all, ExportRoutes.all,
-                ConnectionRoutes.all, TailRoutes.all, OnlineDeviceRoutes.all, SettingRoutes.all, ReadinessRoutes.all,
-                TelemetryRoutes.all(arePublic: context.settings.areMetricsPublic), pages.routes,
-            ].flatMap(\.self))
+            Self.routes(version: settings.version, areMetricsPublic: settings.areMetricsPublic) + pages.routes)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
