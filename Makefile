@@ -16,7 +16,7 @@ TLS_TESTS := ServerTests\.(BadBody|EventStream|HealthAndRoutes|RequestForm|Reque
 # Further flags of the program, for example: make run ARGS='--port 9000'
 ARGS ?=
 
-.PHONY: help setup setup-tests build run test bench format lint clean
+.PHONY: help setup setup-tests build run test fuzz-api bench format lint clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ test: setup-tests ## Run all tests
 	  APUS_TEST_STORAGE=$$storage swift test --skip-build --no-parallel --filter '$(STORAGE_TESTS)'; \
 	done
 	APUS_TEST_TLS=1 swift test --skip-build --no-parallel --filter '$(TLS_TESTS)'
+
+fuzz-api: build ## Hold the release build to its OpenAPI document; flags in ARGS
+	Tests/Fuzz/fuzz-api.sh $(ARGS)
 
 bench: build ## Measure the release build; flags in ARGS
 	swift build -c release --product apus-bench
