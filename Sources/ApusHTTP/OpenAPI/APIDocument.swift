@@ -78,7 +78,7 @@ extension APIDocument.Entry {
         switch route.access {
         case .everyone: []
         case .user: route.opensStream ? [.token, .tokenInURL] : [.token]
-        case .administrator: [.administratorKey]
+        case .administrator: [.administratorKey, .login]
         }
     }
 }
@@ -88,6 +88,7 @@ enum APISecurity: String, CaseIterable {
     case token
     case tokenInURL
     case administratorKey
+    case login
 
     fileprivate var scheme: JSONValue {
         switch self {
@@ -105,6 +106,16 @@ enum APISecurity: String, CaseIterable {
             .object([
                 ("type", .string("apiKey")), ("in", .string("header")), ("name", .string("X-Admin-Api-Key")),
                 ("description", .string("The server's `ADMIN_API_KEY`.")),
+            ])
+        case .login:
+            .object([
+                ("type", .string("http")), ("scheme", .string("basic")),
+                (
+                    "description",
+                    .string(
+                        "`ADMIN_USERNAME` and `ADMIN_PASSWORD`, as for the dashboard. What changes something needs "
+                            + "`X-Apus-Dashboard: 1` besides, and may come from no page of another origin.")
+                ),
             ])
         }
     }
@@ -195,7 +206,7 @@ extension APIParameter {
     fileprivate var json: JSONValue {
         .members([
             ("name", .string(name)), ("in", .string(place.rawValue)),
-            ("required", place == .path ? .boolean(true) : nil), ("description", .string(meaning)),
+            ("required", place == .path || isRequired ? .boolean(true) : nil), ("description", .string(meaning)),
             ("schema", schema.json), ("example", example.map { .string($0) }),
         ])
     }

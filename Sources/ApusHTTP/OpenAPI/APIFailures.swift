@@ -12,7 +12,7 @@ extension Route {
         case .user:
             codes += [.unauthenticated, .tokenExpired, .tokenRevoked, .storageUnavailable]
             if namesOwner || takesBody { codes.append(.forbidden) }
-        case .administrator: codes += [.unauthenticated, .ipNotAllowed, .storageUnavailable]
+        case .administrator: codes += [.unauthenticated, .ipNotAllowed, .originNotAllowed, .storageUnavailable]
         }
         if takesBody { codes += [.malformedJSON, .unsupportedMediaType] }
         return codes

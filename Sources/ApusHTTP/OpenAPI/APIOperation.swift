@@ -39,7 +39,7 @@ enum APIGroup: String, Sendable, CaseIterable {
         case .records: "A user's records. The token's user must be the owner."
         case .realtime: "Every change, as it happens."
         case .devices: "Where a user is signed in, and what is online."
-        case .administration: "Users and tokens, with the administrator's key."
+        case .administration: "Users, tokens, everybody's data and the server itself, for the administrator."
         case .system: "The server about itself."
         }
     }
@@ -56,6 +56,8 @@ struct APIParameter: Sendable {
     var meaning: String
     /// What an example has in its place; none for parameters that are not shown.
     var example: String?
+    /// Whether it has to be there; one of the path has.
+    var isRequired = false
 
     static func query(_ name: String, _ schema: JSONSchema, _ meaning: String) -> APIParameter {
         APIParameter(name: name, place: .query, schema: schema, meaning: meaning)

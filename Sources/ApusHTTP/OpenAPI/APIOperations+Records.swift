@@ -95,7 +95,7 @@ extension APIOperation {
         ],
         failures: [.notFound])
 
-    private static let put = APIOperation(
+    static let put = APIOperation(
         method: .PUT, pattern: "/v1/data/{user}/{collection}/{key}", id: "putRecord", group: .records,
         summary: "Write one record, its value as the body",
         parameters: [
@@ -106,7 +106,7 @@ extension APIOperation {
         body: APIBody(schema: .reference("Value"), example: #"{"mode":"dark"}"#), answers: [applied],
         failures: decided + [.valueTooLarge])
 
-    private static let delete = APIOperation(
+    static let delete = APIOperation(
         method: .DELETE, pattern: "/v1/data/{user}/{collection}/{key}", id: "deleteRecord", group: .records,
         summary: "Delete one record",
         notes: "It leaves a tombstone, so that clients that were away hear of it; lists with `updated_since` show it.",

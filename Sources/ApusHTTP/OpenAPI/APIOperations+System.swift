@@ -3,7 +3,7 @@ import NIOHTTP1
 
 extension APIOperation {
     /// Everything that is described.
-    static let all: [APIOperation] = records + realtime + devices + users + system
+    static let all: [APIOperation] = records + realtime + devices + users + forOperator + system
 
     private static let welcome = #"""
         {"name":"apus","version":"0.1.0","realtime":"connect here with WebSocket and a token","health":"/health"}

@@ -53,22 +53,23 @@ extension APIOperation {
             failures: .ofWrites + [.invalidField]),
         APIOperation(
             method: .GET, pattern: "/v1/admin/users", id: "listUsers", group: .administration, summary: "List users",
-            parameters: [.limit, .cursor],
+            parameters: [.prefix, .limit, .cursor],
             answers: [
                 .json(
                     200, "UserPage", "A page of users.",
                     example: "{\"data\":[\(user)],\"next_cursor\":null,\"has_more\":false}")
             ],
-            failures: [.badCursor, .resyncRequired], exampleQuery: "?limit=100"),
+            failures: .ofWrites + [.badCursor, .resyncRequired], exampleQuery: "?limit=100"),
         APIOperation(
             method: .GET, pattern: "/v1/admin/users/{id}", id: "showUser", group: .administration,
-            summary: "Show one user", notes: "With the devices and tokens, and how much there is of records.",
+            summary: "Show one user",
+            notes: "With the devices and tokens, and how much there is of records. The audit log has it.",
             answers: [
                 .json(
                     200, "UserDetail", "The user.",
                     example: "{\"user\":\(user),\"records\":2,\"bytes\":19,\"tokens\":[],\"devices\":[\(device)]}")
             ],
-            failures: [.notFound]),
+            failures: .ofWrites + [.notFound]),
         APIOperation(
             method: .DELETE, pattern: "/v1/admin/users/{id}", id: "deleteUser", group: .administration,
             summary: "Delete a user",

@@ -8,7 +8,8 @@ enum APIOverview {
             """
             Users send a token (JWT, HS256) as `Authorization: Bearer TOKEN`; it speaks for one `user_id`, and for no \
             other's data. Event streams and sockets take it as `?token=`, too. The administrator sends the key as \
-            `X-Admin-Api-Key: KEY`.
+            `X-Admin-Api-Key: KEY`, or the dashboard's login by HTTP Basic; then what changes something needs \
+            `X-Apus-Dashboard: 1`, and may come from no page of another origin.
             """
         ),
         (

@@ -93,7 +93,7 @@ extension APIPage {
             switch entry.route.access {
             case .everyone: "everyone"
             case .user: "Bearer token"
-            case .administrator: "X-Admin-Api-Key"
+            case .administrator: "X-Admin-Api-Key or login"
             }
         return "<span class=\"access\">\(words)</span>"
     }

@@ -7,6 +7,7 @@ extension APIParameter {
         "collection": .path("collection", .reference("Collection"), "A collection of the owner.", example: "profile"),
         "key": .path("key", .reference("Key"), "A record of the collection.", example: "theme"),
         "device_id": .path("device_id", .reference("DeviceID"), "A device of the user.", example: "tv-1"),
+        "owner": .path("owner", .reference("UserID"), "A user who has records.", example: "u1"),
         "id": .path("id", .reference("UserID"), "A user.", example: "u1"),
     ]
 

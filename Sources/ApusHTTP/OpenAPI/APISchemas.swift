@@ -2,7 +2,7 @@ import ApusCore
 
 /// The schemas that stand under `components`, in the order a reader meets them.
 enum APISchemas {
-    static let all: [(name: String, schema: JSONSchema)] = names + records + answers + accounts + system
+    static let all: [(name: String, schema: JSONSchema)] = names + records + answers + accounts + ofOperator + system
 
     /// No control characters; the bounds are bytes, of which a character may take up to four.
     static let nameCharacters = "^[^\\u0000-\\u001f\\u007f]+$"
