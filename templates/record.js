@@ -50,13 +50,14 @@ function status(stored) {
     data.deleted_at ? ["Deleted", time(data.deleted_at)] : ["Size", bytes(encoder.encode(data.value).length)],
   ];
   if (!data.deleted_at) return h("div", { class: "card" }, facts(pairs));
+  const isLost = stored.restorable === false;
   return h("div", { class: "card" },
     h("div", {}, h("span", { class: "badge bad" }, "deleted")), facts(pairs),
-    h("p", {}, stored.restorable
-      ? "Its last value is still kept. Clients see it again as soon as it is brought back."
-      : "Its last value is no longer kept."),
+    h("p", {}, isLost
+      ? "Its last value is no longer kept."
+      : "Its last value is still kept. Clients see it again as soon as it is brought back."),
     h("div", { class: "actions" },
-      stored.restorable ? button("Undelete", undelete, { kind: "primary", key: "undelete" }) : null,
+      isLost ? null : button("Undelete", undelete, { kind: "primary", key: "undelete" }),
       button("Write a new value", async () => draw(""), { key: "rewrite" })));
 }
 
