@@ -41,7 +41,7 @@ struct AdminPages: Sendable {
         ])
         page = HTTPReply(
             status: .ok, headers: Self.headers + [("Cache-Control", "no-store")],
-            contentType: "text/html; charset=utf-8", body: ByteBuffer(string: text))
+            contentType: Self.htmlType, body: ByteBuffer(string: text))
         assets = Dictionary(
             uniqueKeysWithValues: files.compactMap { name, bytes in
                 Self.contentType(of: name).map { (name, Self.asset(bytes, contentType: $0)) }
@@ -62,6 +62,20 @@ struct AdminPages: Sendable {
             },
         ]
     }
+
+    /// What a browser shows instead of asking for a password that there is none of; `nil` for any other refusal.
+    static func refusal(_ error: ApusError, of exchange: Exchange) -> HTTPReply? {
+        guard error.code == .unauthenticated, exchange.context.settings.login == nil,
+            exchange.target.segments == ["admin"], exchange.header("Accept")?.contains("text/html") == true
+        else { return nil }
+        return off
+    }
+
+    private static let off = HTTPReply(
+        status: .unauthorized, headers: headers + [("WWW-Authenticate", "Bearer")], contentType: htmlType,
+        body: ByteBuffer(bytes: PageFiles.embedded["off.html"] ?? []))
+
+    private static let htmlType = "text/html; charset=utf-8"
 
     /// Nothing but the page's own scripts runs, whatever anybody writes into a record (CSP Level 3).
     private static let policy =

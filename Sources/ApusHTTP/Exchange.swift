@@ -98,7 +98,9 @@ final class Exchange {
         lane.state.meters.refused(error.code)
         if error.cause != nil, error.code.status >= 500 { context.log(error, requestID: requestID) }
         if let allowance = error.allowance { self.allowance = allowance }
-        reply(.problem(error, requestID: requestID, challenge: challenge))
+        reply(
+            AdminPages.refusal(error, of: self)
+                ?? .problem(error, requestID: requestID, challenge: challenge))
     }
 
     /// Answers with the error; the audit log counts those that say "you may not".

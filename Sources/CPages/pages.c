@@ -6,6 +6,9 @@
 static const unsigned char admin_html[] = {
 #embed "../../templates/admin.html"
 };
+static const unsigned char off_html[] = {
+#embed "../../templates/off.html"
+};
 static const unsigned char admin_css[] = {
 #embed "../../templates/admin.css"
 };
@@ -69,6 +72,7 @@ static const unsigned char icon_svg[] = {
 
 static const struct page_file files[] = {
     {"admin.html", admin_html, sizeof admin_html},
+    {"off.html", off_html, sizeof off_html},
     {"admin.css", admin_css, sizeof admin_css},
     {"admin.js", admin_js, sizeof admin_js},
     {"api.js", api_js, sizeof api_js},

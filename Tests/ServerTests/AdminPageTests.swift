@@ -90,6 +90,26 @@ import Testing
         }
     }
 
+    @Test func `without a password the page says how to turn the dashboard on`() throws {
+        let server = try RunningServer()
+        let page = try server.call("GET", "/admin", headers: [("Accept", "text/html,*/*;q=0.8")])
+        #expect(page.status == 401)
+        #expect(page["www-authenticate"] == "Bearer", "a browser would ask for a password")
+        #expect(page["content-type"] == "text/html; charset=utf-8")
+        #expect(page.text.contains("ADMIN_PASSWORD"))
+        try expectProblem(try server.call("GET", "/admin"), 401, "unauthenticated")
+        let data = try server.call("GET", "/admin/data", headers: [("Accept", "text/html")])
+        try expectProblem(data, 401, "unauthenticated")
+    }
+
+    @Test func `looking at the page again and again uses up one request each time`() throws {
+        let server = try RunningServer(["ADMIN_RATE_LIMIT_PER_MIN": "5"])
+        for _ in 0..<40 {
+            #expect(try server.admin("GET", "/admin/assets/admin.js").status == 200)
+        }
+        #expect(try server.admin("GET", "/admin").status == 200)
+    }
+
     /// What stands in `src` and `href` attributes below the assets.
     private static func assets(in page: String) -> [String] {
         page.components(separatedBy: "\"/admin/assets/").dropFirst().map { String($0.prefix { $0 != "\"" }) }
