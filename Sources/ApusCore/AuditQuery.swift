@@ -13,7 +13,16 @@ public struct AuditFilter: Hashable, Sendable {
     public var action: Action?
     public var target: String?
 
-    public init() {}
+    public init(
+        since: Timestamp? = nil, until: Timestamp? = nil, actor: String? = nil, action: Action? = nil,
+        target: String? = nil
+    ) {
+        self.since = since
+        self.until = until
+        self.actor = actor
+        self.action = action
+        self.target = target
+    }
 
     public func matches(_ entry: AuditEntry) -> Bool {
         if let since, entry.at < since { return false }

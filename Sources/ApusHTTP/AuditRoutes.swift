@@ -37,14 +37,11 @@ enum AuditRoutes {
 extension Exchange {
     /// `?since&until&actor&action&target`; an `action` with `*` behind it is the beginning of one.
     func auditFilter() throws(ApusError) -> AuditFilter {
-        var filter = AuditFilter()
-        filter.since = try time("since")
-        filter.until = try time("until")
-        filter.actor = try target.parameter("actor")
-        filter.target = try target.parameter("target")
-        if let action = try target.parameter("action") {
-            filter.action = action.hasSuffix("*") ? .beginning(with: String(action.dropLast())) : .named(action)
+        let action = try target.parameter("action").map { action in
+            action.hasSuffix("*") ? AuditFilter.Action.beginning(with: String(action.dropLast())) : .named(action)
         }
-        return filter
+        return AuditFilter(
+            since: try time("since"), until: try time("until"), actor: try target.parameter("actor"), action: action,
+            target: try target.parameter("target"))
     }
 }

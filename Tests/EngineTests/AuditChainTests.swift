@@ -117,7 +117,7 @@ import Testing
         await stage.write(.set("b"))
         // Tells of the first minute, and is written in the third.
         let late = AuditEntry(at: start, origin: .system, action: "request.refused", target: "")
-        try stage.sweeper().committer.submit(.alone(AppendAudit(entries: [late])))
+        _ = await stage.answer { stage.engine.noteAudit(late, then: $0) }
         stage.clock.advance(bySeconds: 86_400 - 60)
         try await stage.sweep()
         #expect(try entries(stage).map(\.number) == [2, 3])

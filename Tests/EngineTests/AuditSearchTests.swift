@@ -36,18 +36,18 @@ import Testing
             .test(4, at: seconds(3), action: "token.revoke", target: "u1/c"), .test(5, at: seconds(4), action: "token"),
         ])
         #expect(try await numbers(stage) { _ in } == [5, 4, 3, 2, 1])
-        #expect(try await numbers(stage) { $0.actor = "user:u" } == [3])
-        #expect(try await numbers(stage) { $0.actor = "user:" } == [])
-        #expect(try await numbers(stage) { $0.action = .named("token") } == [5])
-        #expect(try await numbers(stage) { $0.action = .beginning(with: "token.") } == [4, 1])
-        #expect(try await numbers(stage) { $0.action = .beginning(with: "") } == [5, 4, 3, 2, 1])
-        #expect(try await numbers(stage) { $0.target = "u1" } == [1])
-        #expect(try await numbers(stage) { $0.since = seconds(2) } == [5, 4, 3, 2])
-        #expect(try await numbers(stage) { $0.until = seconds(2) } == [1])
+        #expect(try await numbers(stage) { $0.filter.actor = "user:u" } == [3])
+        #expect(try await numbers(stage) { $0.filter.actor = "user:" } == [])
+        #expect(try await numbers(stage) { $0.filter.action = .named("token") } == [5])
+        #expect(try await numbers(stage) { $0.filter.action = .beginning(with: "token.") } == [4, 1])
+        #expect(try await numbers(stage) { $0.filter.action = .beginning(with: "") } == [5, 4, 3, 2, 1])
+        #expect(try await numbers(stage) { $0.filter.target = "u1" } == [1])
+        #expect(try await numbers(stage) { $0.filter.since = seconds(2) } == [5, 4, 3, 2])
+        #expect(try await numbers(stage) { $0.filter.until = seconds(2) } == [1])
         #expect(
-            try await numbers(stage) { ($0.since, $0.until) = (seconds(2), seconds(3)) } == [3, 2])
+            try await numbers(stage) { ($0.filter.since, $0.filter.until) = (seconds(2), seconds(3)) } == [3, 2])
         #expect(
-            try await numbers(stage) { ($0.actor, $0.action) = ("user:u1", .beginning(with: "token")) } == [5, 4])
+            try await numbers(stage) { ($0.filter.actor, $0.filter.action) = ("user:u1", .beginning(with: "token")) } == [5, 4])
     }
 
     @Test func `pages go on where the one before ended, while the log grows and shrinks`() async throws {
@@ -75,7 +75,7 @@ import Testing
         var next: Int64?
         repeat {
             let page = try await page(stage) {
-                $0.action = .named("rare")
+                $0.filter.action = .named("rare")
                 $0.before = next
             }
             pages.append(page)
@@ -90,12 +90,12 @@ import Testing
         let stage = try stage((1...Int(count)).map { .test($0, at: seconds(Int64($0))) })
         for last in [1, 7, 29_999, count] {
             let page = try await page(stage) {
-                ($0.since, $0.until) = (seconds(last - 2), seconds(last + 1))
+                ($0.filter.since, $0.filter.until) = (seconds(last - 2), seconds(last + 1))
             }
             #expect(page.entries.map(\.number) == Array(max(1, last - 2)...last).reversed() && page.next == nil)
         }
-        #expect(try await numbers(stage) { $0.until = start } == [])
-        #expect(try await numbers(stage) { $0.since = seconds(count + 1) } == [])
+        #expect(try await numbers(stage) { $0.filter.until = start } == [])
+        #expect(try await numbers(stage) { $0.filter.since = seconds(count + 1) } == [])
     }
 
     @Test func `an entry that tells of an earlier minute than those before it is found by its time`() async throws {
@@ -108,6 +108,6 @@ import Testing
             })
         // The 200th tells of second 5910, between the 196th and the 198th.
         #expect(
-            try await numbers(stage) { ($0.since, $0.until) = (seconds(5900), seconds(5911)) } == [200, 197])
+            try await numbers(stage) { ($0.filter.since, $0.filter.until) = (seconds(5900), seconds(5911)) } == [200, 197])
     }
 }
