@@ -6,17 +6,30 @@ public struct CommitBatch: Codable, Sendable {
         public var record: Record
         /// Of the row at the same address, if there is one.
         public var replacing: Int64?
+        /// What a tombstone keeps, hidden from every read but `deletedValue`; `nil` for nothing.
+        public var kept: KeptValue?
 
-        public init(record: Record, replacing: Int64?) {
+        public init(record: Record, replacing: Int64?, kept: KeptValue? = nil) {
             self.record = record
             self.replacing = replacing
+            self.kept = kept
         }
+    }
+
+    /// The value a deleted record had.
+    public enum KeptValue: Hashable, Codable, Sendable {
+        /// The one of the row that is replaced, shown there or kept.
+        case ofReplaced
+        case given(JSONText)
     }
 
     /// At most one an address.
     public var records: [RecordWrite] = []
     /// Tombstones to forget.
     public var purges: [StoredRecord] = []
+    /// Tombstones that keep their values no longer; nothing else of them changes, and it does no harm if there is no
+    /// such tombstone.
+    public var forgottenValues: [RecordAddress] = []
     public var owners: [OwnerID: OwnerState] = [:]
     public var users: [User] = []
     /// Their devices go with them, those of this batch too.
@@ -41,19 +54,25 @@ public struct CommitBatch: Codable, Sendable {
     public init() {}
 
     public var isEmpty: Bool {
-        records.isEmpty && purges.isEmpty && owners.isEmpty && users.isEmpty && deletedUsers.isEmpty && devices.isEmpty
-            && forgottenDevices.isEmpty && tokens.isEmpty && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty
-            && audit.isEmpty && forgetting == nil && notes.isEmpty && epoch == nil
+        records.isEmpty && purges.isEmpty && forgottenValues.isEmpty && owners.isEmpty && users.isEmpty
+            && deletedUsers.isEmpty && devices.isEmpty && forgottenDevices.isEmpty && tokens.isEmpty
+            && revocations.isEmpty && cutoffs.isEmpty && answers.isEmpty && audit.isEmpty && forgetting == nil
+            && notes.isEmpty && epoch == nil
     }
 }
 
-// A batch that was encoded before there were devices has none: what was made for `init(from:)` calls these.
+// A batch that was encoded before there were devices or kept values has none: what was made for `init(from:)` calls
+// these.
 extension KeyedDecodingContainer {
     func decode(_ type: [Device].Type, forKey key: Key) throws -> [Device] {
         try decodeIfPresent(type, forKey: key) ?? []
     }
 
     func decode(_ type: [DeviceAddress].Type, forKey key: Key) throws -> [DeviceAddress] {
+        try decodeIfPresent(type, forKey: key) ?? []
+    }
+
+    func decode(_ type: [RecordAddress].Type, forKey key: Key) throws -> [RecordAddress] {
         try decodeIfPresent(type, forKey: key) ?? []
     }
 }

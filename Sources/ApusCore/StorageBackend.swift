@@ -65,6 +65,14 @@ public protocol StorageReader: AnyObject {
     /// The record, tombstone or expired one included.
     func record(at address: RecordAddress) throws(ApusError) -> Record?
 
+    /// The value that the tombstone at the address keeps; `nil` if it keeps none, or the record is alive, or there is
+    /// nothing. No other read shows it, and it counts nowhere. It ends with the tombstone: when that is purged or
+    /// another record is written in its place.
+    func deletedValue(at address: RecordAddress) throws(ApusError) -> JSONText?
+
+    /// Up to `limit` of the owner's tombstones that keep a value, by change number.
+    func tombstonesWithValue(owner: OwnerID, limit: Int) throws(ApusError) -> [RecordAddress]
+
     /// Up to `limit` records of the collection that are live at `moment`, with keys after `after`, in byte order of
     /// the keys. A page ends early, with at least one record, before its values pass `bytesMax`.
     func records(

@@ -12,6 +12,14 @@ open class ForwardingReader: StorageReader {
 
     open func record(at address: RecordAddress) throws(ApusError) -> Record? { try base.record(at: address) }
 
+    open func deletedValue(at address: RecordAddress) throws(ApusError) -> JSONText? {
+        try base.deletedValue(at: address)
+    }
+
+    open func tombstonesWithValue(owner: OwnerID, limit: Int) throws(ApusError) -> [RecordAddress] {
+        try base.tombstonesWithValue(owner: owner, limit: limit)
+    }
+
     open func records(
         owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp

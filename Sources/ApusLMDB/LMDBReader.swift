@@ -51,11 +51,36 @@ class LMDBReader: StorageReader {
 
     func record(at address: RecordAddress) throws(ApusError) -> Record? {
         try view { view throws(ApusError) in
-            let scope = Scope(owner: address.owner, collection: address.collection)
-            guard let number = try number(of: scope, in: view),
-                let bytes = try view.value(in: .records, at: keys.begin().add(number).add(address.key.text))
-            else { return nil }
+            guard let bytes = try row(at: address, in: view) else { return nil }
             return try RecordRow(bytes).record(at: address, value: bytes)
+        }
+    }
+
+    func deletedValue(at address: RecordAddress) throws(ApusError) -> JSONText? {
+        try view { view throws(ApusError) in
+            guard let bytes = try row(at: address, in: view) else { return nil }
+            return try RecordRow(bytes).keptValue(in: bytes)
+        }
+    }
+
+    /// The whole row; memory of LMDB's.
+    func row(at address: RecordAddress, in view: View) throws(ApusError) -> UnsafeRawBufferPointer? {
+        let scope = Scope(owner: address.owner, collection: address.collection)
+        guard let number = try number(of: scope, in: view) else { return nil }
+        return try view.value(in: .records, at: keys.begin().add(number).add(address.key.text))
+    }
+
+    func tombstonesWithValue(owner: OwnerID, limit: Int) throws(ApusError) -> [RecordAddress] {
+        try view { view throws(ApusError) in
+            guard let owner = try number(of: owner, in: view) else { return [] }
+            var addresses: [RecordAddress] = []
+            try view.scan(.changes, prefix: keys.begin().add(owner)) { _, place throws(ApusError) in
+                guard addresses.count < limit else { return false }
+                let row = try RecordRow(try value(at: place, in: view))
+                if row.hasValue, row.deletedAt != nil { addresses.append(try address(place, in: view)) }
+                return true
+            }
+            return addresses
         }
     }
 
@@ -89,7 +114,7 @@ class LMDBReader: StorageReader {
                 guard key.keyNumber32(at: 0) == number else { return false }
                 let row = try RecordRow(value)
                 guard isShown(row) else { return true }
-                guard rows.count < limit, rows.hasRoom(for: value, bytesMax: bytesMax) else {
+                guard rows.count < limit, rows.hasRoom(for: row, value, bytesMax: bytesMax) else {
                     page.hasMore = true
                     return false
                 }
@@ -127,7 +152,7 @@ class LMDBReader: StorageReader {
                 let value = try self.value(at: place, in: view)
                 let record = try RecordRow(value)
                 guard !record.isExpired(at: moment) else { return true }
-                guard rows.count < limit, rows.hasRoom(for: value, bytesMax: bytesMax) else {
+                guard rows.count < limit, rows.hasRoom(for: record, value, bytesMax: bytesMax) else {
                     page.hasMore = true
                     page.reached.after = rows.lastSequence ?? after
                     return false
@@ -250,16 +275,15 @@ class LMDBReader: StorageReader {
 }
 
 extension RecordRows {
-    func hasRoom(for row: UnsafeRawBufferPointer, bytesMax: Int) -> Bool {
-        hasRoom(forValueBytes: row.count - RecordRow.headBytes, bytesMax: bytesMax)
+    func hasRoom(for row: RecordRow, _ bytes: UnsafeRawBufferPointer, bytesMax: Int) -> Bool {
+        hasRoom(forValueBytes: row.value(in: bytes)?.count ?? 0, bytesMax: bytesMax)
     }
 
     /// Takes a whole row; its value unless it is longer than `valueBytesMax`.
     mutating func add(
         _ row: RecordRow, _ bytes: UnsafeRawBufferPointer, at address: RecordAddress, valueBytesMax: Int = .max
     ) {
-        let value = RecordRow.value(in: bytes)
-        let isRead = row.hasValue && value.count <= valueBytesMax
-        add(row.record(at: address), appendValue: isRead ? { _ = $0.writeBytes(value) } : nil)
+        let value = row.value(in: bytes).flatMap { $0.count <= valueBytesMax ? $0 : nil }
+        add(row.record(at: address), appendValue: value.map { value in { _ = $0.writeBytes(value) } })
     }
 }

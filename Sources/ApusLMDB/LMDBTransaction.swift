@@ -55,10 +55,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
     private func stored(
         at address: RecordAddress, valueBytesMax: Int, in view: View
     ) throws(ApusError) -> StoredRecord? {
-        let scope = Scope(owner: address.owner, collection: address.collection)
-        guard let number = try number(of: scope, in: view),
-            let bytes = try view.value(in: .records, at: keys.begin().add(number).add(address.key.text))
-        else { return nil }
+        guard let bytes = try row(at: address, in: view) else { return nil }
         let row = try RecordRow(bytes)
         let record = row.record(at: address, value: bytes, valueBytesMax: valueBytesMax)
         return StoredRecord(record: record, locator: nextLocator())
@@ -94,6 +91,7 @@ final class LMDBTransaction: LMDBReader, StorageTransaction {
         try writing { view throws(ApusError) in
             for write in batch.records { try apply(write, in: view) }
             for purge in batch.purges { try self.purge(purge, in: view) }
+            for address in batch.forgottenValues { try forgetValue(at: address, in: view) }
             for (owner, state) in batch.owners {
                 try put(OwnerRow(number: makeNumber(of: owner, in: view), state: state), of: owner, in: view)
             }
@@ -110,19 +108,38 @@ extension LMDBTransaction {
         let (owner, scope) = try numbers(
             of: Scope(owner: record.address.owner, collection: record.address.collection), in: view)
         let key = places.begin().add(scope).add(record.address.key.text)
+        var value = record.value
+        if case .given(let given) = write.kept { value = given }
         if write.replacing != nil {
-            guard let former = try view.value(in: .records, at: key) else {
+            guard let bytes = try view.value(in: .records, at: key) else {
                 preconditionFailure("a locator must be one of this transaction's")
             }
-            try forgetPlaces(of: RecordRow(former), owner: owner, in: view)
+            let former = try RecordRow(bytes)
+            // Taken out now: the memory it lies in is written to next.
+            if write.kept == .ofReplaced { value = former.anyValue(in: bytes) }
+            try forgetPlaces(of: former, owner: owner, in: view)
         }
-        let row = RecordRow(record)
-        let valueBytes = record.value?.byteCount ?? 0
-        try view.put(.records, at: key, byteCount: RecordRow.headBytes + valueBytes) {
-            row.write(to: $0, value: record.value?.bytes)
-        }
+        let row = RecordRow(record, hasValue: value != nil)
+        try put(row, value, at: key, in: view)
         try view.put(.changes, at: keys.begin().add(owner).add(row.sequence), key.bytes)
         if let index = row.index { try view.put(index, at: keys.begin().add(row, in: index, owner: owner), key.bytes) }
+    }
+
+    private func put(_ row: RecordRow, _ value: JSONText?, at key: KeyBuffer, in view: View) throws(ApusError) {
+        try view.put(.records, at: key, byteCount: RecordRow.headBytes + (value?.byteCount ?? 0)) {
+            row.write(to: $0, value: value?.bytes)
+        }
+    }
+
+    private func forgetValue(at address: RecordAddress, in view: View) throws(ApusError) {
+        let scope = Scope(owner: address.owner, collection: address.collection)
+        guard let number = try number(of: scope, in: view) else { return }
+        let key = places.begin().add(number).add(address.key.text)
+        guard let bytes = try view.value(in: .records, at: key) else { return }
+        var row = try RecordRow(bytes)
+        guard row.hasValue, row.deletedAt != nil else { return }
+        row.hasValue = false
+        try put(row, nil, at: key, in: view)
     }
 
     private func purge(_ purge: StoredRecord, in view: View) throws(ApusError) {

@@ -4,7 +4,8 @@ internal import NIOCore
 /// A record as it lies under its key: a head of fixed length, then the value.
 ///
 /// The head is a byte that says whether there is a value, and five numbers of eight bytes, little-endian: the change
-/// number, the commit time, `updated_at`, `deleted_at` and `expires_at`, of which the latter two may be ``none``.
+/// number, the commit time, `updated_at`, `deleted_at` and `expires_at`, of which the latter two may be ``none``. The
+/// value of a row with `deleted_at` is what the tombstone keeps, and is shown to nobody.
 struct RecordRow {
     static let headBytes = 41
     private static let none = Int64.min
@@ -16,8 +17,9 @@ struct RecordRow {
     var deletedAt: Timestamp?
     var expiresAt: Timestamp?
 
-    init(_ record: Record) {
-        hasValue = record.value != nil
+    /// - Parameter hasValue: whether a value follows, the record's own or one that is kept.
+    init(_ record: Record, hasValue: Bool) {
+        self.hasValue = hasValue
         sequence = record.sequence
         committedAt = record.committedAt
         updatedAt = record.updatedAt
@@ -42,9 +44,20 @@ struct RecordRow {
         expiresAt = moment(4)
     }
 
-    /// The value's bytes in a whole row.
-    static func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: bytes[headBytes...])
+    /// The bytes of the value that reads show, in a whole row.
+    func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        hasValue && deletedAt == nil ? UnsafeRawBufferPointer(rebasing: bytes[Self.headBytes...]) : nil
+    }
+
+    /// The value that a tombstone keeps, in a whole row.
+    func keptValue(in bytes: UnsafeRawBufferPointer) -> JSONText? {
+        deletedAt == nil ? nil : anyValue(in: bytes)
+    }
+
+    /// The value in a whole row, shown or kept.
+    func anyValue(in bytes: UnsafeRawBufferPointer) -> JSONText? {
+        guard hasValue else { return nil }
+        return JSONText(validated: ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: bytes[Self.headBytes...])))
     }
 
     func write(to target: UnsafeMutableRawBufferPointer, value: ByteBuffer?) {
@@ -74,8 +87,9 @@ struct RecordRow {
     /// The record with the value that stands in its whole row, unless that is longer than `valueBytesMax`.
     func record(at address: RecordAddress, value bytes: UnsafeRawBufferPointer, valueBytesMax: Int = .max) -> Record {
         var record = record(at: address)
-        let value = Self.value(in: bytes)
-        if hasValue, value.count <= valueBytesMax { record.value = JSONText(validated: ByteBuffer(bytes: value)) }
+        if let value = value(in: bytes), value.count <= valueBytesMax {
+            record.value = JSONText(validated: ByteBuffer(bytes: value))
+        }
         return record
     }
 

@@ -4,6 +4,8 @@ internal import NIOCore
 /// Everything that is stored, as a plain value.
 struct MemoryState: Sendable {
     private(set) var owners: [OwnerID: MemoryOwner] = [:]
+    /// What tombstones keep.
+    private(set) var keptValues: [RecordAddress: JSONText] = [:]
     private(set) var users: [OwnerID: User] = [:]
     private(set) var devices: [OwnerID: [DeviceID: Device]] = [:]
     /// In the order they came.
@@ -43,6 +45,7 @@ struct MemoryState: Sendable {
     mutating func apply(_ batch: CommitBatch) {
         for write in batch.records { apply(write) }
         for purge in batch.purges { forget(purge) }
+        for address in batch.forgottenValues { keptValues[address] = nil }
         for (owner, state) in batch.owners { owners[owner, default: MemoryOwner()].state = state }
         for user in batch.users { users[user.id] = user }
         for device in batch.devices { devices[device.owner, default: [:]][device.id] = device }
@@ -77,6 +80,12 @@ struct MemoryState: Sendable {
         latestLocator = max(latestLocator, locator)
         precondition(
             stored(at: record.address)?.locator == write.replacing, "a locator must be one of this transaction's")
+        keptValues[record.address] =
+            switch write.kept {
+            case nil: nil
+            case .ofReplaced: stored(at: record.address)?.record.value ?? keptValues[record.address]
+            case .given(let value): value
+            }
         owners[record.address.owner, default: MemoryOwner()].set(StoredRecord(record: record, locator: locator))
         if record.isTombstone { tombstones.insert(record.address) } else { tombstones.remove(record.address) }
         if record.isTombstone || record.expiresAt == nil {
@@ -90,6 +99,7 @@ struct MemoryState: Sendable {
         let address = purge.record.address
         guard stored(at: address)?.locator == purge.locator else { return }
         owners[address.owner]?.remove(address)
+        keptValues[address] = nil
         tombstones.remove(address)
         expiring.remove(address)
     }
@@ -130,7 +140,10 @@ extension CommitBatch {
     /// The same batch with bytes of its own: a value is a slice of a whole request, which it would keep alive.
     func copyingBytes() -> CommitBatch {
         var copy = self
-        for index in records.indices { copy.records[index].record.value = records[index].record.value?.copyingBytes() }
+        for index in records.indices {
+            copy.records[index].record.value = records[index].record.value?.copyingBytes()
+            if case .given(let value) = records[index].kept { copy.records[index].kept = .given(value.copyingBytes()) }
+        }
         for index in tokens.indices { copy.tokens[index].claims = tokens[index].claims?.copyingBytes() }
         for index in answers.indices { copy.answers[index].body = ByteBuffer(copying: answers[index].body) }
         return copy

@@ -11,6 +11,17 @@ extension ReadsMemory {
         read { $0.stored(at: address)?.record }
     }
 
+    func deletedValue(at address: RecordAddress) -> JSONText? {
+        read { $0.keptValues[address] }
+    }
+
+    func tombstonesWithValue(owner: OwnerID, limit: Int) -> [RecordAddress] {
+        read { state in
+            let records = state.keptValues.keys.filter { $0.owner == owner }.compactMap { state.stored(at: $0)?.record }
+            return records.sorted { $0.sequence < $1.sequence }.prefix(limit).map(\.address)
+        }
+    }
+
     func records(
         owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp

@@ -5,9 +5,9 @@ enum Query: Int, CaseIterable {
     case begin, beginWriting, commit, rollBack
     case ownerByName, ownersAfter, insertOwner, updateOwner
     case scopeByName, scopeByNumber, insertScope
-    case recordByKey, recordsInKeyOrder, rowsInKeyOrder, changesOfOwner, changesOfScope
+    case recordByKey, keptValueByKey, keptValues, recordsInKeyOrder, rowsInKeyOrder, changesOfOwner, changesOfScope
     case newestChange, firstChangeFrom, collections, usage, totals
-    case insertRecord, updateRecord, deleteRecord, expiredRecords, oldTombstones
+    case insertRecord, updateRecord, buryRecord, forgetValue, deleteRecord, expiredRecords, oldTombstones
     case userByID, usersAfter, upsertUser, deleteUser
     case deviceByID, devicesOfOwner, devicesAfter, upsertDevice, deleteDevice, deleteDevicesOfOwner
     case tokensOfUser, tokenByID, tokensAfter, upsertToken
@@ -17,9 +17,10 @@ enum Query: Int, CaseIterable {
     case noteByName, upsertNote, deleteNote, updateEpoch
     case forgetAnswers, forgetAudit, forgetTokens, forgetRevocations
 
-    /// The columns ``RecordRows`` reads, in its order.
+    /// The columns ``RecordRows`` reads, in its order. What a tombstone keeps is not even read.
     private static let record = """
-        r.id, r.scope, r.key, r.seq, r.committed_at, r.updated_at, r.deleted_at, r.expires_at, r.value
+        r.id, r.scope, r.key, r.seq, r.committed_at, r.updated_at, r.deleted_at, r.expires_at,
+        CASE WHEN r.deleted_at IS NULL THEN r.value END
         """
     private static let audit = "at, actor, ip, request_id, action, target, outcome, detail, number, previous"
     private static let device = "owner, id, name, platform, registered_at, last_seen_at"
@@ -33,11 +34,12 @@ enum Query: Int, CaseIterable {
         case .rollBack: "ROLLBACK"
         case .ownerByName, .ownersAfter, .insertOwner, .updateOwner, .scopeByName, .scopeByNumber, .insertScope:
             nameText
-        case .recordByKey, .recordsInKeyOrder, .rowsInKeyOrder, .changesOfOwner, .changesOfScope, .newestChange,
-            .firstChangeFrom, .collections, .usage:
+        case .recordByKey, .keptValueByKey, .keptValues, .recordsInKeyOrder, .rowsInKeyOrder, .changesOfOwner,
+            .changesOfScope, .newestChange, .firstChangeFrom, .collections, .usage:
             readText
         case .totals: totalsText
-        case .insertRecord, .updateRecord, .deleteRecord, .expiredRecords, .oldTombstones: writeText
+        case .insertRecord, .updateRecord, .buryRecord, .forgetValue, .deleteRecord, .expiredRecords, .oldTombstones:
+            writeText
         case .userByID, .usersAfter, .upsertUser, .deleteUser, .tokensOfUser, .tokenByID, .tokensAfter,
             .upsertToken, .revocations,
             .upsertRevocation, .cutoffs, .upsertCutoff:
@@ -77,6 +79,16 @@ enum Query: Int, CaseIterable {
         switch self {
         case .recordByKey:
             "SELECT \(Self.record) FROM records r INDEXED BY records_by_key WHERE r.scope = ?1 AND r.key = ?2"
+        case .keptValueByKey:
+            """
+            SELECT r.value FROM records r INDEXED BY records_by_key
+            WHERE r.scope = ?1 AND r.key = ?2 AND r.deleted_at IS NOT NULL AND r.value IS NOT NULL
+            """
+        case .keptValues:
+            """
+            SELECT r.scope, r.key FROM records r INDEXED BY records_by_seq
+            WHERE r.owner = ?1 AND r.deleted_at IS NOT NULL AND r.value IS NOT NULL ORDER BY r.seq LIMIT ?2
+            """
         case .recordsInKeyOrder:
             """
             SELECT \(Self.record) FROM records r INDEXED BY records_by_key
@@ -149,6 +161,16 @@ enum Query: Int, CaseIterable {
             UPDATE records SET seq = ?1, committed_at = ?2, updated_at = ?3, deleted_at = ?4, expires_at = ?5,
                 value = ?6
             WHERE id = ?7
+            """
+        case .buryRecord:
+            """
+            UPDATE records SET seq = ?1, committed_at = ?2, updated_at = ?3, deleted_at = ?4, expires_at = ?5
+            WHERE id = ?6
+            """
+        case .forgetValue:
+            """
+            UPDATE records INDEXED BY records_by_key SET value = NULL
+            WHERE scope = ?1 AND key = ?2 AND deleted_at IS NOT NULL AND value IS NOT NULL
             """
         case .deleteRecord: "DELETE FROM records WHERE id = ?1"
         case .expiredRecords:

@@ -22,6 +22,37 @@ class SQLiteReader: StorageReader {
         try stored(at: address)?.record
     }
 
+    func deletedValue(at address: RecordAddress) throws(ApusError) -> JSONText? {
+        let scope = Scope(owner: address.owner, collection: address.collection)
+        guard let scopeNumber = try number(of: scope) else { return nil }
+        let statement = try connection.prepared(.keptValueByKey)
+        defer { statement.finish() }
+        statement.bind(scopeNumber, at: 1)
+        statement.bind(address.key.text, at: 2)
+        guard try statement.step() else { return nil }
+        var value = ByteBuffer()
+        statement.append(0, to: &value)
+        return JSONText(validated: value)
+    }
+
+    func tombstonesWithValue(owner: OwnerID, limit: Int) throws(ApusError) -> [RecordAddress] {
+        guard let ownerNumber = try number(of: owner) else { return [] }
+        let statement = try connection.prepared(.keptValues)
+        defer { statement.finish() }
+        statement.bind(ownerNumber, at: 1)
+        statement.bind(Int64(limit), at: 2)
+        var addresses: [RecordAddress] = []
+        while try statement.step() { addresses.append(try address(in: statement)) }
+        return addresses
+    }
+
+    /// Of a row that begins with scope and key.
+    func address(in row: Statement) throws(ApusError) -> RecordAddress {
+        let scope = try scope(row.number(0))
+        return RecordAddress(
+            owner: scope.owner, collection: scope.collection, key: RecordKey(stored: row.text(1)))
+    }
+
     func records(
         owner: OwnerID, collection: CollectionName, after: RecordKey?, limit: Int, bytesMax: Int,
         liveAt moment: Timestamp

@@ -22,11 +22,7 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
         statement.bind(moment, at: 1)
         statement.bind(Int64(limit), at: 2)
         var addresses: [RecordAddress] = []
-        while try statement.step() {
-            let scope = try scope(statement.number(0))
-            let key = RecordKey(stored: statement.text(1))
-            addresses.append(RecordAddress(owner: scope.owner, collection: scope.collection, key: key))
-        }
+        while try statement.step() { addresses.append(try address(in: statement)) }
         return addresses
     }
 
@@ -48,6 +44,7 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
         precondition(connection.isInTransaction, "the transaction is over")
         for write in batch.records { try apply(write) }
         for purge in batch.purges { try run(.deleteRecord) { $0.bind(purge.locator, at: 1) } }
+        for address in batch.forgottenValues { try forgetValue(at: address) }
         for (owner, state) in batch.owners {
             let number = try makeNumber(of: owner)
             try run(.updateOwner) {
@@ -66,14 +63,11 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
     }
 
     private func apply(_ write: CommitBatch.RecordWrite) throws(ApusError) {
+        if write.kept == .ofReplaced, let locator = write.replacing { return try bury(write.record, at: locator) }
         let record = write.record
         let statement = try connection.prepared(write.replacing == nil ? .insertRecord : .updateRecord)
         defer { statement.finish() }
-        statement.bind(record.sequence.rawValue, at: 1)
-        statement.bind(record.committedAt, at: 2)
-        statement.bind(record.updatedAt, at: 3)
-        statement.bind(record.deletedAt, at: 4)
-        statement.bind(record.expiresAt, at: 5)
+        Self.bind(record, to: statement)
         if let locator = write.replacing {
             statement.bind(locator, at: 7)
         } else {
@@ -83,8 +77,36 @@ final class SQLiteTransaction: SQLiteReader, StorageTransaction {
             statement.bind(scopeNumber, at: 8)
             statement.bind(record.address.key.text, at: 9)
         }
-        try statement.run(binding: record.value?.bytes, at: 6)
+        var value = record.value
+        if case .given(let kept) = write.kept { value = kept }
+        try statement.run(binding: value?.bytes, at: 6)
         precondition(connection.rowsChanged == 1, "a locator must be one of this transaction's")
+    }
+
+    /// Writes everything of a tombstone but its value: the one of the row stays.
+    private func bury(_ tombstone: Record, at locator: Int64) throws(ApusError) {
+        try run(.buryRecord) {
+            Self.bind(tombstone, to: $0)
+            $0.bind(locator, at: 6)
+        }
+        precondition(connection.rowsChanged == 1, "a locator must be one of this transaction's")
+    }
+
+    private static func bind(_ record: Record, to statement: Statement) {
+        statement.bind(record.sequence.rawValue, at: 1)
+        statement.bind(record.committedAt, at: 2)
+        statement.bind(record.updatedAt, at: 3)
+        statement.bind(record.deletedAt, at: 4)
+        statement.bind(record.expiresAt, at: 5)
+    }
+
+    private func forgetValue(at address: RecordAddress) throws(ApusError) {
+        let scope = Scope(owner: address.owner, collection: address.collection)
+        guard let scopeNumber = try number(of: scope) else { return }
+        try run(.forgetValue) {
+            $0.bind(scopeNumber, at: 1)
+            $0.bind(address.key.text, at: 2)
+        }
     }
 
     private func applyAccounts(of batch: CommitBatch) throws(ApusError) {

@@ -25,6 +25,7 @@ struct RandomQuestion {
         for collection in try RandomChoices.collections.map({ try CollectionName($0) }) {
             let address = RecordAddress(owner: owner, collection: collection, key: key)
             try same("record", first, second) { try $0.record(at: address) }
+            try same("deletedValue", first, second) { try $0.deletedValue(at: address) }
             for (after, limit, bytesMax) in [(nil, 1000, 1 << 20), (key, limit, bytesMax)] {
                 try same("records", first, second) {
                     let page = try $0.records(
@@ -44,6 +45,7 @@ struct RandomQuestion {
         try same("firstChange", first, second) {
             try $0.firstChange(owner: owner, committedAtOrAfter: moment.advanced(byMilliseconds: -Int64(limit) * 3))
         }
+        try same("tombstonesWithValue", first, second) { try $0.tombstonesWithValue(owner: owner, limit: limit) }
         try same("ownerState", first, second) { try $0.ownerState(owner) }
         try same("collections", first, second) { try $0.collections(owner: owner, liveAt: moment) }
         try same("usage", first, second) { try $0.usage(owner: owner, liveAt: moment) }

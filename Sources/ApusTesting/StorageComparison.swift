@@ -87,10 +87,19 @@ struct RandomChoices {
     }
 
     mutating func draft() throws -> Draft {
-        let value = isOne(outOf: 4) ? nil : "\"\(String(repeating: "v", count: number(in: 0...20)))\""
-        return try Draft(
-            one(of: Self.keys), value, owner: one(of: Self.owners), collection: one(of: Self.collections),
+        let text = "\"\(String(repeating: "v", count: number(in: 0...20)))\""
+        let isTombstone = isOne(outOf: 3)
+        var draft = try Draft(
+            one(of: Self.keys), isTombstone ? nil : text, owner: one(of: Self.owners),
+            collection: one(of: Self.collections),
             expiresAt: isOne(outOf: 3) ? moment + Int64(number(in: -2...30)) : nil)
+        guard isTombstone else { return draft }
+        switch number(in: 0...3) {
+        case 0: break
+        case 1: draft.kept = .given(JSONText(validated: ByteBuffer(string: text)))
+        default: draft.kept = .ofReplaced
+        }
+        return draft
     }
 }
 
@@ -159,6 +168,9 @@ struct RandomOperation {
         case 8: rest.forgottenDevices = [device]
         default: break
         }
+        if choices.isOne(outOf: 6) {
+            rest.forgottenValues = try (0..<4).map { _ in try choices.draft().address }
+        }
         for _ in 0..<choices.number(in: 0...2) {
             rest.audit.append(choices.auditEntry(name, at: moment))
         }
@@ -189,12 +201,13 @@ struct RandomOperation {
         let swept = seen.expired.subtracting(written).sorted {
             "\($0)".utf8.lexicographicallyPrecedes("\($1)".utf8)
         }
-        let tombstones = sweeps ? swept.map(Draft.init(deleting:)) : []
+        let tombstones = sweeps ? swept.map { Draft(deleting: $0) } : []
         var batch = try transaction.plan(drafts + tombstones, at: moment.milliseconds)
         if purges {
             let old = try transaction.tombstones(committedBefore: moment, limit: 1000)
             try transaction.planPurge(of: old.filter { !written.contains($0.record.address) }, into: &batch)
         }
+        batch.forgottenValues = rest.forgottenValues
         batch.users = rest.users
         batch.deletedUsers = rest.deletedUsers
         batch.devices = rest.devices

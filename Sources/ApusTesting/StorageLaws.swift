@@ -13,7 +13,7 @@ public import ApusCore
 /// ```
 public enum StorageLaws {
     public static let all: [StorageLaw] =
-        names + lists + changes + transactions + sweeping + accounts + devices + journal + files + copying
+        names + lists + changes + transactions + sweeping + keeping + accounts + devices + journal + files + copying
 }
 
 /// One promise and how to find it broken.

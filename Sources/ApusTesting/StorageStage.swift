@@ -33,10 +33,11 @@ final class StorageStage {
     }
 
     /// Commits a batch that is made by `fill`.
-    func commit(_ fill: (inout CommitBatch) -> Void) throws {
+    func commit(_ fill: (inout CommitBatch) throws -> Void) throws {
         var batch = CommitBatch()
-        fill(&batch)
-        try writer.transaction { transaction throws(ApusError) in try transaction.apply(batch) }
+        try fill(&batch)
+        let filled = batch
+        try writer.transaction { transaction throws(ApusError) in try transaction.apply(filled) }
     }
 
     /// Purges old tombstones as the engine would.
@@ -84,6 +85,8 @@ struct Draft: Sendable {
     /// `nil` for a tombstone.
     var value: JSONText?
     var expiresAt: Timestamp?
+    /// What a tombstone keeps.
+    var kept: CommitBatch.KeptValue?
 
     init(
         _ key: String, _ value: String? = "1", owner: String = "u1", collection: String = "c", expiresAt: Int64? = nil
@@ -94,8 +97,9 @@ struct Draft: Sendable {
         self.expiresAt = expiresAt.map(Timestamp.init(milliseconds:))
     }
 
-    init(deleting address: RecordAddress) {
+    init(deleting address: RecordAddress, keeping kept: CommitBatch.KeptValue? = nil) {
         self.address = address
+        self.kept = kept
     }
 }
 
@@ -113,7 +117,8 @@ extension StorageTransaction {
             let record = Record(
                 address: draft.address, value: draft.value, updatedAt: now, deletedAt: draft.value == nil ? now : nil,
                 expiresAt: draft.expiresAt, sequence: state.lastSequence, committedAt: now)
-            batch.records.append(CommitBatch.RecordWrite(record: record, replacing: row?.locator))
+            batch.records.append(
+                CommitBatch.RecordWrite(record: record, replacing: row?.locator, kept: draft.kept))
         }
         return batch
     }
