@@ -48,9 +48,9 @@ public struct Checkup: Sendable {
                 case .owner(let entry):
                     try finish(owner, reader, &report.findings)
                     owner = (OwnerExamination(of: entry, findings: &report.findings), entry.owner)
-                case .record(let record):
+                case .record(let record, let kept):
                     let found = try reader.record(at: record.address)
-                    owner?.examination.take(record, found: found, findings: &report.findings)
+                    owner?.examination.take(record, kept: kept, found: found, findings: &report.findings)
                 case .audit(let entry): chain.take(entry, findings: &report.findings)
                 case .answer, .user, .device, .token, .revocation, .cutoff:
                     try examine(row, reader, &report.findings)

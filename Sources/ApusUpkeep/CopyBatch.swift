@@ -17,8 +17,9 @@ struct CopyBatch {
         bytes += row.bulkBytes
         switch row {
         case .owner(let entry): batch.owners[entry.owner] = entry.state
-        case .record(let record):
-            batch.records.append(CommitBatch.RecordWrite(record: record, replacing: nil))
+        case .record(let record, let kept):
+            batch.records.append(
+                CommitBatch.RecordWrite(record: record, replacing: nil, kept: kept.map { .given($0) }))
         case .answer(let answer): batch.answers.append(answer)
         case .user(let user): batch.users.append(user)
         case .device(let device): batch.devices.append(device)

@@ -25,9 +25,12 @@ struct OwnerExamination {
                 + "\(state.lastSequence.rawValue)")
     }
 
-    /// - Parameter found: what is at the record's address when asked for it.
-    mutating func take(_ record: Record, found: Record?, findings: inout Findings) {
-        for complaint in complaints(about: record) + complaints(about: record, found: found) {
+    /// - Parameters:
+    ///   - kept: what a tombstone keeps.
+    ///   - found: what is at the record's address when asked for it.
+    mutating func take(_ record: Record, kept: JSONText?, found: Record?, findings: inout Findings) {
+        let keptComplaints = kept.map { complaints(about: $0, "the value it keeps") } ?? []
+        for complaint in complaints(about: record) + keptComplaints + complaints(about: record, found: found) {
             let address = record.address
             findings.add(
                 "record \(name)/\(Findings.quoted(address.collection.text))/\(Findings.quoted(address.key.text)): "
@@ -81,7 +84,7 @@ struct OwnerExamination {
             expect(Self.times.contains(moment), "one of its times is no time")
         }
         expect((record.value == nil) == record.isTombstone, "it has neither a value nor been deleted, or both")
-        if let value = record.value { complaints += valueComplaints(about: value) }
+        if let value = record.value { complaints += self.complaints(about: value, "its value") }
         return complaints
     }
 
@@ -94,14 +97,14 @@ struct OwnerExamination {
         ].compactMap(\.self)
     }
 
-    private func valueComplaints(about value: JSONText) -> [String] {
+    private func complaints(about value: JSONText, _ name: String) -> [String] {
         var complaints: [String] = []
-        if value.byteCount > limits.valueBytesMax { complaints.append("its value has \(value.byteCount) bytes") }
+        if value.byteCount > limits.valueBytesMax { complaints.append("\(name) has \(value.byteCount) bytes") }
         do throws(ApusError) {
             let parsed = try JSONText(parsing: value.bytes, depthMax: limits.valueDepthMax)
-            if parsed.byteCount != value.byteCount { complaints.append("its value has space around it") }
+            if parsed.byteCount != value.byteCount { complaints.append("\(name) has space around it") }
         } catch {
-            complaints.append("its value is \(error.message)")
+            complaints.append("\(name) is \(error.message)")
         }
         return complaints
     }

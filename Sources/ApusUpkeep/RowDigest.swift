@@ -11,7 +11,8 @@ import NIOCore
 /// 1 itself.
 ///
 /// - owner: name, `lastSequence`, `lastCommittedAt`, `purgedThrough`
-/// - record: owner, collection, key, value?, `updatedAt`, `deletedAt`?, `expiresAt`?, `sequence`, `committedAt`
+/// - record: owner, collection, key, value?, `updatedAt`, `deletedAt`?, `expiresAt`?, `sequence`, `committedAt`; then,
+///   only of a tombstone that keeps one, the kept value
 /// - answer: owner, key, fingerprint, body, `storedAt`
 /// - user: id, display name?, `createdAt`
 /// - token: id, user, `issuedAt`, `expiresAt`, generation, claims?
@@ -96,7 +97,9 @@ extension ByteBuffer {
             write(entry.owner.text)
             write(entry.state.lastSequence.rawValue, entry.state.lastCommittedAt.milliseconds)
             write(entry.state.purgedThrough.rawValue)
-        case .record(let record): write(record)
+        case .record(let record, let kept):
+            write(record)
+            if let kept { write(kept.bytes) }
         case .answer(let answer):
             writeInteger(UInt8(3))
             write(answer.owner.text, answer.key)

@@ -51,12 +51,31 @@ struct StorageWalk {
     }
 
     private mutating func nextRecords(of owner: OwnerID, after: SequenceNumber) throws(ApusError) -> [StoredRow] {
+        let (rows, reached) = try reader.snapshot { () throws(ApusError) in
+            try records(of: owner, after: after)
+        }
+        if let reached { try expectRise(after < reached, in: "the records of \(owner)") }
+        place = reached.map { .records(owner, after: $0) } ?? .answers(owner, after: nil)
+        return rows
+    }
+
+    /// A page, which ends early when what its tombstones keep would make it too long, and where the next one begins.
+    private func records(
+        of owner: OwnerID, after: SequenceNumber
+    ) throws(ApusError) -> (rows: [StoredRow], reached: SequenceNumber?) {
         let page = try reader.changes(
             owner: owner, collection: nil, after: after, limit: Self.pageRowsMax, bytesMax: Self.pageBytesMax,
             liveAt: .distantPast)
-        if page.hasMore { try expectRise(after < page.reached.after, in: "the records of \(owner)") }
-        place = page.hasMore ? .records(owner, after: page.reached.after) : .answers(owner, after: nil)
-        return page.records.map { .record($0) }
+        var rows: [StoredRow] = []
+        rows.reserveCapacity(page.records.count)
+        var keptBytes = 0
+        for record in page.records {
+            let kept = record.isTombstone ? try reader.deletedValue(at: record.address) : nil
+            rows.append(.record(record, kept: kept))
+            keptBytes += kept?.byteCount ?? 0
+            if keptBytes >= Self.pageBytesMax { return (rows, record.sequence) }
+        }
+        return (rows, page.hasMore ? page.reached.after : nil)
     }
 
     private mutating func nextAnswers(of owner: OwnerID, after: String?) throws(ApusError) -> [StoredRow] {

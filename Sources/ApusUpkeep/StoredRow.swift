@@ -4,7 +4,8 @@ import NIOCore
 /// One thing a storage keeps, of any kind.
 enum StoredRow: Hashable, Sendable {
     case owner(OwnerEntry)
-    case record(Record)
+    /// Beside a tombstone, the value it keeps.
+    case record(Record, kept: JSONText? = nil)
     case answer(StoredAnswer)
     case user(User)
     case device(Device)
@@ -30,7 +31,7 @@ enum StoredRow: Hashable, Sendable {
     /// Bytes of what may be long; the rest of a row is short.
     var bulkBytes: Int {
         switch self {
-        case .record(let record): record.value?.byteCount ?? 0
+        case .record(let record, let kept): (record.value ?? kept)?.byteCount ?? 0
         case .answer(let answer): answer.body.readableBytes
         case .token(let token): token.claims?.byteCount ?? 0
         case .owner, .user, .device, .revocation, .cutoff, .audit: 0

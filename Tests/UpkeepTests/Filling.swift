@@ -72,7 +72,7 @@ extension StorageWriter {
         try transaction { transaction throws(ApusError) in try transaction.apply(filled) }
     }
 
-    /// Something of every kind: live records, tombstones, purged and expired ones, odd names, devices of users who
+    /// Something of every kind: live records, tombstones that keep a value, purged and expired ones, odd names, devices of users who
     /// never wrote, a token written twice.
     func fill(owners: Int) throws {
         for number in 0..<owners {
@@ -114,11 +114,13 @@ extension StorageWriter {
                     updatedAt: moment(Int64(-number)), sequence: SequenceNumber(Int64(number)),
                     committedAt: moment(Int64(number / 3)))
                 if number % 4 == 0 { record.expiresAt = moment(1) }
+                var kept: CommitBatch.KeptValue?
                 if number % 5 == 0 {
+                    kept = record.value.map { .given($0) }
                     record.value = nil
                     record.deletedAt = moment(6)
                 }
-                batch.records.append(CommitBatch.RecordWrite(record: record, replacing: nil))
+                batch.records.append(CommitBatch.RecordWrite(record: record, replacing: nil, kept: kept))
             }
             var state = OwnerState()
             state.lastSequence = SequenceNumber(11)

@@ -50,6 +50,40 @@ import Testing
         #expect(met == all.count)
     }
 
+    @Test(arguments: keptKinds)
+    func `a walk meets what tombstones keep, a few at a time when it is long`(_ kind: String) throws {
+        let folder = try TemporaryFolder()
+        let backend = try folder.open(kind, "data")
+        let writer = try backend.openWriter()
+        defer { writer.close() }
+        let owner = try OwnerID("u")
+        let kept = (0..<7).map { number in
+            JSONText(validated: ByteBuffer(string: "\"\(String(repeating: "\(number)", count: 1_000_000))\""))
+        }
+        try writer.commit { batch in
+            for number in 0..<8 {
+                let address = RecordAddress(
+                    owner: owner, collection: try CollectionName("c"), key: try RecordKey("k\(number)"))
+                let record = Record(
+                    address: address, value: nil, updatedAt: moment(1), deletedAt: moment(1),
+                    sequence: SequenceNumber(Int64(number + 1)), committedAt: moment(1))
+                let value = number < 7 ? CommitBatch.KeptValue.given(kept[number]) : nil
+                batch.records.append(CommitBatch.RecordWrite(record: record, replacing: nil, kept: value))
+            }
+            var state = OwnerState()
+            state.lastSequence = SequenceNumber(8)
+            batch.owners = [owner: state]
+        }
+        var walk = StorageWalk(over: try backend.openReader())
+        var found: [JSONText?] = []
+        while let rows = try walk.next() {
+            let bytes = rows.reduce(0) { $0 + $1.bulkBytes }
+            #expect(bytes < StorageWalk.pageBytesMax + 1_000_010)
+            for case .record(_, let kept) in rows { found.append(kept) }
+        }
+        #expect(found == kept.map { $0 as JSONText? } + [nil])
+    }
+
     @Test func `a place is what its text says, whatever the names are`() throws {
         let owner = try OwnerID("a b é e\u{301} 😀")
         let places: [CopyPlace] = [
@@ -135,6 +169,10 @@ import Testing
             try change(&other)
             #expect(digests.insert(digest(.record(other))).inserted)
         }
-        #expect(digests.count == changes.count + 1)
+        for kept in ["", "1", "2"] {
+            let value = JSONText(validated: ByteBuffer(string: kept))
+            #expect(digests.insert(digest(.record(record, kept: value))).inserted)
+        }
+        #expect(digests.count == changes.count + 4)
     }
 }
