@@ -39,6 +39,18 @@ public struct Record: Hashable, Codable, Sendable {
     }
 }
 
+/// A record or a tombstone, and whether it can be undeleted.
+public struct RestorableRecord: Hashable, Sendable {
+    public var record: Record
+    /// Whether it is a tombstone that keeps the value the record had.
+    public var isRestorable: Bool
+
+    public init(record: Record, isRestorable: Bool) {
+        self.record = record
+        self.isRestorable = isRestorable
+    }
+}
+
 /// One committed change, as every subscriber of its owner sees it.
 public struct Change: Sendable {
     public var record: Record

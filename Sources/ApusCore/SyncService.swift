@@ -58,10 +58,13 @@ public protocol SyncService: Sendable {
     /// - Throws: in the answer, `not-found` when nothing live is there.
     func record(at address: RecordAddress, then: @escaping Completion<Record>)
 
-    /// The record or its tombstone.
-    ///
-    /// - Throws: in the answer, `not-found` when neither is there.
-    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>)
+    /// The record or its tombstone; `not-found` when neither is there.
+    func storedRecord(at address: RecordAddress, then: @escaping Completion<RestorableRecord>)
+
+    /// Writes a deleted record again with the value its tombstone keeps, as a change like any other; it does not
+    /// expire. `not-found` when there is no tombstone or it keeps no value, `precondition-failed` when the record is
+    /// live.
+    func undelete(_ address: RecordAddress, origin: RequestOrigin, then: @escaping Completion<Record>)
     func list(_ query: ListQuery, then: @escaping Completion<RecordPage>)
 
     /// - Throws: in the answer, `resync-required` when the position is behind the purge horizon.

@@ -29,6 +29,8 @@ struct CommitPlanner {
         var locator: Int64?
         /// Where in `batch.records` it stands, if this batch wrote it.
         var batchIndex: Int?
+        /// What a tombstone of this batch keeps.
+        var kept: CommitBatch.KeptValue?
     }
 
     /// Where to go back to when an atomic request is refused half-way.
@@ -74,13 +76,44 @@ struct CommitPlanner {
     /// Turns a record whose time has run out into a tombstone, unless it was written again meanwhile.
     mutating func expire(_ address: RecordAddress) {
         guard let row = rows[address], row.record.isExpired(at: now) else { return }
-        bury(address, stored: row.record, at: stamp(after: row.record), isExpiry: true)
+        bury(address, at: stamp(after: row.record), keeping: nil, isExpiry: true)
     }
 
-    /// Turns a live record into a tombstone.
+    /// Turns a live record into a tombstone that keeps nothing, and lets a tombstone keep nothing any more.
     mutating func erase(_ address: RecordAddress) {
-        guard let row = rows[address], row.record.isLive(at: now) else { return }
-        bury(address, stored: row.record, at: stamp(after: row.record), isExpiry: false)
+        guard let row = rows[address] else { return }
+        if row.record.isTombstone {
+            batch.forgottenValues.append(address)
+        } else if row.record.isLive(at: now) {
+            bury(address, at: stamp(after: row.record), keeping: nil, isExpiry: false)
+        }
+    }
+
+    /// Writes a deleted record again with `value`, which its tombstone keeps.
+    ///
+    /// - Throws: `not-found` if there is no tombstone or it keeps nothing, `precondition-failed` if the record is live.
+    mutating func undelete(
+        _ address: RecordAddress, value: JSONText?, origin: RequestOrigin
+    ) throws(ApusError) -> Record {
+        guard let stored = rows[address]?.record else {
+            throw ApusError(.notFound, "nothing to restore: there is no deleted record")
+        }
+        guard !stored.isLive(at: now) else {
+            throw ApusError(.preconditionFailed, "the record is not deleted")
+        }
+        guard stored.isTombstone, let value else {
+            throw ApusError(.notFound, "nothing to restore: the record's value is not kept")
+        }
+        let record = write(address, keeping: nil, isExpiry: false) { [now] sequence, committedAt in
+            Record(
+                address: address, value: value, updatedAt: max(now, stored.updatedAt.advanced(byMilliseconds: 1)),
+                sequence: sequence, committedAt: committedAt)
+        }
+        batch.audit.append(
+            AuditEntry(
+                at: now, origin: origin, action: "data.undelete",
+                target: "\(address.owner)/\(address.collection)/\(address.key)"))
+        return record
     }
 
     mutating func append(audit entry: AuditEntry) {
@@ -130,7 +163,10 @@ extension CommitPlanner {
 
     private mutating func takeBack(to mark: Mark, of owner: OwnerID) {
         for (address, row) in undo.reversed() {
-            if let row, let index = row.batchIndex, index < mark.records { batch.records[index].record = row.record }
+            if let row, let index = row.batchIndex, index < mark.records {
+                batch.records[index].record = row.record
+                batch.records[index].kept = row.kept
+            }
             rows[address] = row
         }
         batch.records.removeLast(batch.records.count - mark.records)
@@ -214,7 +250,7 @@ extension CommitPlanner {
                 if given > stored?.updatedAt ?? given.advanced(byMilliseconds: -1) { time = given }
             }
         }
-        let record = write(address, isExpiry: false) { sequence, committedAt in
+        let record = write(address, keeping: nil, isExpiry: false) { sequence, committedAt in
             Record(
                 address: address, value: value, updatedAt: time, expiresAt: expiresAt, sequence: sequence,
                 committedAt: committedAt)
@@ -234,12 +270,17 @@ extension CommitPlanner {
             guard given >= stored.updatedAt else { return try lost(.older, to: stored) }
             time = given
         }
-        return .applied(bury(address, stored: stored, at: time, isExpiry: false))
+        // The storage has not seen a value of this batch.
+        let isOfBatch = rows[address]?.batchIndex != nil
+        let kept = isOfBatch ? stored.value.map { CommitBatch.KeptValue.given($0) } : .ofReplaced
+        return .applied(bury(address, at: time, keeping: kept, isExpiry: false))
     }
 
     @discardableResult
-    private mutating func bury(_ address: RecordAddress, stored: Record, at time: Timestamp, isExpiry: Bool) -> Record {
-        write(address, isExpiry: isExpiry) { sequence, committedAt in
+    private mutating func bury(
+        _ address: RecordAddress, at time: Timestamp, keeping kept: CommitBatch.KeptValue?, isExpiry: Bool
+    ) -> Record {
+        write(address, keeping: kept, isExpiry: isExpiry) { sequence, committedAt in
             Record(
                 address: address, value: nil, updatedAt: time, deletedAt: time, sequence: sequence,
                 committedAt: committedAt)
@@ -248,7 +289,8 @@ extension CommitPlanner {
 
     /// Gives the change its number and puts it into the batch, in place of an earlier one of this batch.
     private mutating func write(
-        _ address: RecordAddress, isExpiry: Bool, _ make: (SequenceNumber, Timestamp) -> Record
+        _ address: RecordAddress, keeping kept: CommitBatch.KeptValue?, isExpiry: Bool,
+        _ make: (SequenceNumber, Timestamp) -> Record
     ) -> Record {
         var owner = owners[address.owner] ?? OwnerState()
         owner.lastSequence = owner.lastSequence.next
@@ -261,11 +303,13 @@ extension CommitPlanner {
         undo.append((address, before))
         var row = before ?? Row(record: record)
         row.record = record
+        row.kept = kept
         if let index = row.batchIndex {
             batch.records[index].record = record
+            batch.records[index].kept = kept
         } else {
             row.batchIndex = batch.records.count
-            batch.records.append(CommitBatch.RecordWrite(record: record, replacing: row.locator))
+            batch.records.append(CommitBatch.RecordWrite(record: record, replacing: row.locator, kept: kept))
         }
         rows[address] = row
         changes.append(Change(record: record, isExpiry: isExpiry))

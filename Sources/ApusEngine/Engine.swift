@@ -181,13 +181,20 @@ extension Engine {
         }
     }
 
-    public func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) {
+    public func storedRecord(at address: RecordAddress, then: @escaping Completion<RestorableRecord>) {
         readers.read(then: then) { [clock] reader throws(ApusError) in
-            guard let record = try reader.record(at: address), !record.isExpired(at: clock.now()) else {
-                throw ApusError(.notFound, "there is no such record")
+            try reader.snapshot { () throws(ApusError) in
+                guard let record = try reader.record(at: address), !record.isExpired(at: clock.now()) else {
+                    throw ApusError(.notFound, "there is no such record")
+                }
+                let kept = try reader.deletedValue(at: address)
+                return RestorableRecord(record: record, isRestorable: kept != nil)
             }
-            return record
         }
+    }
+
+    public func undelete(_ address: RecordAddress, origin: RequestOrigin, then: @escaping Completion<Record>) {
+        committer.submit(.alone(UndeleteRecord(address: address, origin: origin, then: then)))
     }
 
     public func list(_ query: ListQuery, then: @escaping Completion<RecordPage>) {

@@ -107,13 +107,15 @@ struct RevokeUser: LoneCommand {
         if try transaction.user(user) != nil { return true }
         if try !transaction.devices(of: user, after: nil, limit: 1).isEmpty { return true }
         guard isDeletion else { return try transaction.ownerState(user).lastSequence > .zero }
-        return try transaction.usage(owner: user, liveAt: now).records > 0
+        if try transaction.usage(owner: user, liveAt: now).records > 0 { return true }
+        return try !transaction.tombstonesWithValue(owner: user, limit: 1).isEmpty
     }
 
     func fail(_ error: ApusError) { then(.failure(error)) }
 }
 
-/// Soft-deletes a part of a user's records; answers where to go on, `nil` when none are left.
+/// Soft-deletes a part of a user's records and drops what their tombstones keep; answers where to go on, `nil` when
+/// nothing is left.
 ///
 /// The user's entry and devices go with the last part, so that a deletion cut short can be asked for again.
 struct EraseUser: LoneCommand {
@@ -137,16 +139,15 @@ struct EraseUser: LoneCommand {
         let page = try transaction.changes(
             owner: user, collection: nil, after: after, limit: Self.recordsAtOnce,
             bytesMax: context.settings.limits.pageBytesMax, liveAt: now)
-        let addresses = page.records.filter { !$0.isTombstone && $0.sequence <= through }.map(\.address)
+        let addresses = page.records.filter { $0.sequence <= through }.map(\.address)
         let rows = try transaction.stored(addresses, valueBytesMax: 0)
         var planner = CommitPlanner(
             now: now, limits: context.settings.limits, rows: rows.compactMap(\.self),
             owners: [user: state], answers: [])
         for address in addresses { planner.erase(address) }
-        var batch = planner.batch
-        let isDone = !page.hasMore || page.reached.after >= through
-        if isDone { batch.deletedUsers = [user] }
-        if !batch.isEmpty { try transaction.apply(batch) }
+        if !planner.batch.isEmpty { try transaction.apply(planner.batch) }
+        let isThrough = !page.hasMore || page.reached.after >= through
+        let isDone = isThrough ? try finish(in: transaction) : false
         let next = isDone ? nil : Reached(after: page.reached.after, through: through)
         return CommitOutcome(
             changes: planner.changes,
@@ -156,6 +157,16 @@ struct EraseUser: LoneCommand {
                     then(.success(next))
                 }
             ])
+    }
+
+    /// Drops what is kept of records that were deleted meanwhile and, when that was all, the user; whether it was.
+    private func finish(in transaction: any StorageTransaction) throws(ApusError) -> Bool {
+        var batch = CommitBatch()
+        batch.forgottenValues = try transaction.tombstonesWithValue(owner: user, limit: Self.recordsAtOnce)
+        let isDone = batch.forgottenValues.count < Self.recordsAtOnce
+        if isDone { batch.deletedUsers = [user] }
+        try transaction.apply(batch)
+        return isDone
     }
 
     func fail(_ error: ApusError) { then(.failure(error)) }

@@ -77,8 +77,8 @@ public struct HTTPTransport: Service {
     static func routes(version: String, areMetricsPublic: Bool = false) -> [Route] {
         let described = [
             SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AdminDataRoutes.all,
-            ExportRoutes.all, AuditRoutes.all, ConnectionRoutes.all, TailRoutes.all, OnlineDeviceRoutes.all,
-            SettingRoutes.all, ReadinessRoutes.all, TelemetryRoutes.all(arePublic: areMetricsPublic),
+            UndeleteRoute.all, ExportRoutes.all, AuditRoutes.all, ConnectionRoutes.all, TailRoutes.all,
+            OnlineDeviceRoutes.all, SettingRoutes.all, ReadinessRoutes.all, TelemetryRoutes.all(arePublic: areMetricsPublic),
         ]
         return APIRoutes.added(to: described.flatMap(\.self), version: version)
     }

@@ -11,6 +11,8 @@ struct PlannerModel {
         var expiresAt: Int64?
         var sequence: Int64
         var committedAt: Int64
+        /// What a tombstone keeps.
+        var kept: String?
     }
 
     struct State {
@@ -85,7 +87,7 @@ struct PlannerModel {
             guard let live else { return "failed not-found" }
             if isAhead { return "failed clock-skew" }
             if let given, given < live.updatedAt { return "lost older to \(story(key, live))" }
-            return write(owner, key, nil, at: given ?? time, expiresAt: nil, now)
+            return write(owner, key, nil, keeping: live.value, at: given ?? time, expiresAt: nil, now)
         }
         let expiresAt: Int64?
         switch expiry {
@@ -122,14 +124,24 @@ struct PlannerModel {
         return write(owner, key, value.text, at: time, expiresAt: expiresAt, now)
     }
 
+    mutating func undelete(_ key: String, of owner: String, at now: Int64) -> String {
+        guard let row = state.rows[owner + "/" + key] else { return "refused not-found" }
+        guard row.value == nil else {
+            return row.expiresAt ?? .max > now ? "refused precondition-failed" : "refused not-found"
+        }
+        guard let kept = row.kept else { return "refused not-found" }
+        return write(owner, key, kept, at: Swift.max(now, row.updatedAt + 1), expiresAt: nil, now)
+    }
+
     private mutating func write(
-        _ owner: String, _ key: String, _ value: String?, at time: Int64, expiresAt: Int64?, _ now: Int64
+        _ owner: String, _ key: String, _ value: String?, keeping kept: String? = nil, at time: Int64,
+        expiresAt: Int64?, _ now: Int64
     ) -> String {
         state.last[owner, default: 0] += 1
         state.lastCommit[owner] = Swift.max(now, state.lastCommit[owner] ?? .min)
         let row = Row(
             value: value, updatedAt: time, expiresAt: expiresAt, sequence: state.last[owner] ?? 0,
-            committedAt: state.lastCommit[owner] ?? now)
+            committedAt: state.lastCommit[owner] ?? now, kept: kept)
         state.rows[owner + "/" + key] = row
         state.events.append("\(owner): \(story(key, row)) at \(time) until \(expiresAt ?? -1)")
         return "applied \(story(key, row))"

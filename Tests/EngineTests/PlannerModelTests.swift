@@ -18,6 +18,10 @@ import Testing
             if Int.random(in: 0..<400, using: &random) == 0 { now = now.advanced(bySeconds: 86_400) }
             var planner = shelf.planner(at: now)
             let eventsBefore = model.state.events.count
+            if Int.random(in: 0..<6, using: &random) == 0 {
+                let story = try Self.undelete(&random, at: now, &planner, shelf, &model, "seed \(seed), round \(round)")
+                answersSeen["undelete " + Self.kind(of: story), default: 0] += 1
+            }
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 let request = Self.request(&random, at: now, shelf)
                 let before = Decisions(planner)
@@ -40,9 +44,32 @@ import Testing
         for kind in [
             "lost older", "lost unchanged", "lost not-greater", "refused invalid-field", "refused clock-skew",
             "refused precondition-failed", "refused conflict", "replayed: applied", "failed not-found",
+            "undelete refused precondition-failed",
         ] {
             #expect(answersSeen[kind] ?? 0 > 0, "seed \(seed): no request was answered '\(kind)'")
         }
+    }
+
+    /// Undeletes a record that may be there or not; what became of it.
+    private static func undelete(
+        _ random: inout SplitMix64, at now: Timestamp, _ planner: inout CommitPlanner, _ shelf: Shelf,
+        _ model: inout PlannerModel, _ place: String
+    ) throws -> String {
+        let owner = Bool.random(using: &random) ? "u1" : "u2"
+        let key = ["a", "b", "c"][Int.random(in: 0..<3, using: &random)]
+        let address = RecordAddress(key, owner: owner)
+        let before = Decisions(planner)
+        let found: String
+        do throws(ApusError) {
+            let record = try planner.undelete(address, value: shelf.kept[address], origin: .system)
+            found = "applied \(record.story)"
+        } catch {
+            found = "refused \(error.code.rawValue)"
+            try #require(Decisions(planner) == before, "\(place)")
+        }
+        let expected = model.undelete(key, of: owner, at: now.milliseconds)
+        try #require(found == expected, "\(place)")
+        return found
     }
 
     /// A story's first two words.
@@ -56,6 +83,7 @@ import Testing
             let record = stored.record
             let row = try #require(model.state.rows["\(record.address.owner)/\(record.address.key)"], "\(place)")
             try #require(record.value?.text == row.value, "\(place)")
+            try #require(shelf.kept[record.address]?.text == row.kept, "\(place)")
             try #require(record.updatedAt.milliseconds == row.updatedAt, "\(place)")
             try #require(record.deletedAt == (row.value == nil ? record.updatedAt : nil), "\(place)")
             try #require(record.expiresAt?.milliseconds == row.expiresAt, "\(place)")

@@ -128,6 +128,8 @@ extension Result<WriteAnswer, ApusError> {
 /// What a planner works on, kept from batch to batch as a storage would.
 struct Shelf {
     var rows: [RecordAddress: StoredRecord] = [:]
+    /// What tombstones keep.
+    var kept: [RecordAddress: JSONText] = [:]
     var owners: [OwnerID: OwnerState] = [:]
     var answers: [StoredAnswer] = []
     private var latestLocator: Int64 = 100
@@ -140,11 +142,19 @@ struct Shelf {
     mutating func keep(_ planner: CommitPlanner) {
         #expect(Set(planner.batch.records.map(\.record.address)).count == planner.batch.records.count)
         for write in planner.batch.records {
-            #expect(write.replacing == rows[write.record.address]?.locator)
+            let former = rows[write.record.address]
+            #expect(write.replacing == former?.locator)
+            #expect(write.kept == nil || write.record.isTombstone)
+            switch write.kept {
+            case nil: kept[write.record.address] = nil
+            case .given(let value): kept[write.record.address] = value
+            case .ofReplaced: kept[write.record.address] = former?.record.value ?? kept[write.record.address]
+            }
             latestLocator += 1
             rows[write.record.address] = StoredRecord(
                 record: write.record, locator: write.replacing ?? latestLocator)
         }
+        for address in planner.batch.forgottenValues { kept[address] = nil }
         owners.merge(planner.batch.owners) { $1 }
         for answer in planner.batch.answers {
             answers.removeAll { $0.owner == answer.owner && $0.key == answer.key }
@@ -173,6 +183,7 @@ struct Shelf {
 struct Decisions: Equatable, CustomStringConvertible {
     var records: [Record]
     var replacing: [Int64?]
+    var kept: [CommitBatch.KeptValue?]
     var owners: [OwnerID: OwnerState]
     var answers: [StoredAnswer]
     var audit: [AuditEntry]
@@ -181,6 +192,7 @@ struct Decisions: Equatable, CustomStringConvertible {
     init(_ planner: CommitPlanner) {
         records = planner.batch.records.map(\.record)
         replacing = planner.batch.records.map(\.replacing)
+        kept = planner.batch.records.map(\.kept)
         owners = planner.batch.owners
         answers = planner.batch.answers
         audit = planner.batch.audit

@@ -206,7 +206,10 @@ final class ListService: SyncService {
         if !isHeld { then(.failure(Self.absent)) }
     }
     func record(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
-    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) { then(.failure(Self.absent)) }
+    func storedRecord(at: RecordAddress, then: @escaping Completion<RestorableRecord>) { then(.failure(Self.absent)) }
+    func undelete(_: RecordAddress, origin: RequestOrigin, then: @escaping Completion<Record>) {
+        then(.failure(Self.absent))
+    }
     func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>) { then(.failure(Self.absent)) }
     func overview(then: @escaping Completion<Overview>) { then(.failure(Self.absent)) }
     func export(_ query: ExportQuery, origin: RequestOrigin, to sink: any ExportSink) {

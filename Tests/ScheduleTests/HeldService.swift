@@ -85,8 +85,11 @@ extension HeldService {
     func record(at address: RecordAddress, then: @escaping Completion<Record>) {
         engine.record(at: address, then: then)
     }
-    func storedRecord(at address: RecordAddress, then: @escaping Completion<Record>) {
+    func storedRecord(at address: RecordAddress, then: @escaping Completion<RestorableRecord>) {
         engine.storedRecord(at: address, then: then)
+    }
+    func undelete(_ address: RecordAddress, origin: RequestOrigin, then: @escaping Completion<Record>) {
+        engine.undelete(address, origin: origin, then: then)
     }
     func owners(after: OwnerID?, limit: Int, then: @escaping Completion<[OwnerEntry]>) {
         engine.owners(after: after, limit: limit, then: then)
