@@ -87,7 +87,9 @@ enum AdminDataRoutes {
         let read = AuditedRead(target: "\(address.owner)/\(address.collection)/\(address.key)")
         exchange.service.storedRecord(
             at: address,
-            then: exchange.answer(audited: read) { record, _ in DataRoutes.reply(record, unless: precondition) })
+            then: exchange.answer(audited: read) { stored, _ in
+                DataRoutes.reply(stored.record, unless: precondition, isRestorable: stored.isRestorable)
+            })
     }
 }
 

@@ -13,9 +13,10 @@ enum AuditRoutes {
 
     private static func search(_ exchange: Exchange) throws(ApusError) {
         let query = try query(of: exchange)
+        let read = AuditedRead(target: "audit", detail: query.filter.detail)
         exchange.service.auditEntries(
             query,
-            then: exchange.answer(audited: AuditedRead(target: "audit", detail: query.filter.detail)) { page, exchange in
+            then: exchange.answer(audited: read) { page, exchange in
                 let cursor = page.next.map { exchange.context.cursors.seal(.audit(before: $0), scope: scope) }
                 return .json { $0.writeAuditPage(page.entries, nextCursor: cursor) }
             })

@@ -181,7 +181,11 @@ extension DataRoutes {
     }
 
     /// The record, or that the client has it already.
-    static func reply(_ record: Record, unless precondition: Precondition) -> HTTPReply {
+    ///
+    /// - Parameter isRestorable: whether it is a tombstone whose value is kept; told where that is known.
+    static func reply(
+        _ record: Record, unless precondition: Precondition, isRestorable: Bool? = nil
+    ) -> HTTPReply {
         let tag = ("ETag", Exchange.tag(record.sequence))
         let same = HTTPReply(status: .notModified, headers: [tag], isRevalidated: true)
         switch precondition {
@@ -192,6 +196,7 @@ extension DataRoutes {
         var reply = HTTPReply.json { body in
             body.writeStaticString("{\"data\":")
             body.writeRecord(record)
+            if let isRestorable { body.writeString(",\"restorable\":\(isRestorable)") }
             body.writeStaticString("}")
         }
         reply.headers.append(tag)

@@ -291,6 +291,7 @@ extension HTTP2Stream {
             return
         }
         current = nil
+        exchange.count(.ok)
         exchange.abandon()
         var head = ByteBuffer()
         head.writeStreamHead(to: exchange, date: lane.state.httpDate(at: context.service.now()))

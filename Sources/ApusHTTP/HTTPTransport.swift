@@ -78,7 +78,8 @@ public struct HTTPTransport: Service {
         let described = [
             SystemRoutes.all, DataRoutes.all, StreamRoutes.all, DeviceRoutes.all, AdminRoutes.all, AdminDataRoutes.all,
             UndeleteRoute.all, ExportRoutes.all, AuditRoutes.all, ConnectionRoutes.all, TailRoutes.all,
-            OnlineDeviceRoutes.all, SettingRoutes.all, ReadinessRoutes.all, TelemetryRoutes.all(arePublic: areMetricsPublic),
+            OnlineDeviceRoutes.all, SettingRoutes.all, ReadinessRoutes.all,
+            TelemetryRoutes.all(arePublic: areMetricsPublic),
         ]
         return APIRoutes.added(to: described.flatMap(\.self), version: version)
     }

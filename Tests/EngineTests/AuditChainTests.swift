@@ -49,12 +49,10 @@ import Testing
         await answered.wait(for: 20)
         let token = try await stage.issue()
         _ = await stage.answer { stage.engine.revokeToken(token.grant.id, expiresAt: nil, origin: .admin, then: $0) }
-        try stage.sweeper().committer.submit(
-            .alone(
-                AppendAudit(
-                    entries: ["a", "b"].map { action in
-                        AuditEntry(at: start.advanced(bySeconds: -60), origin: .system, action: action, target: "")
-                    })))
+        for action in ["a", "b"] {
+            let entry = AuditEntry(at: start.advanced(bySeconds: -60), origin: .system, action: action, target: "")
+            _ = await stage.answer { stage.engine.noteAudit(entry, then: $0) }
+        }
         _ = await stage.answer { stage.engine.deleteUser(OwnerID(stored: "u1"), origin: .admin, then: $0) }
         try await stage.sweep()
         let actions = try entries(stage).map(\.action)

@@ -47,7 +47,8 @@ import Testing
         #expect(
             try await numbers(stage) { ($0.filter.since, $0.filter.until) = (seconds(2), seconds(3)) } == [3, 2])
         #expect(
-            try await numbers(stage) { ($0.filter.actor, $0.filter.action) = ("user:u1", .beginning(with: "token")) } == [5, 4])
+            try await numbers(stage) { ($0.filter.actor, $0.filter.action) = ("user:u1", .beginning(with: "token")) }
+                == [5, 4])
     }
 
     @Test func `pages go on where the one before ended, while the log grows and shrinks`() async throws {
@@ -108,6 +109,8 @@ import Testing
             })
         // The 200th tells of second 5910, between the 196th and the 198th.
         #expect(
-            try await numbers(stage) { ($0.filter.since, $0.filter.until) = (seconds(5900), seconds(5911)) } == [200, 197])
+            try await numbers(stage) { ($0.filter.since, $0.filter.until) = (seconds(5900), seconds(5911)) } == [
+                200, 197,
+            ])
     }
 }
