@@ -45,6 +45,23 @@ import Testing
         #expect(throws: SocketFailure.self) { try client.connection.readBody(behind: client.head) }
     }
 
+    @Test func `what is written while a client takes its time is not in its export`() throws {
+        let server = try RunningServer()
+        let user = TestUser(server)
+        func write(_ letter: String) throws {
+            let value = "\"\(String(repeating: letter, count: 1 << 18))\""
+            #expect(try user.bulk((0..<50).map { item("\($0)", value) }).status == 200)
+        }
+        try write("a")
+        let client = try begin(server)
+        try write("b")
+        #expect(try user.delete("7").status == 200)
+        let whole = try client.connection.readBody(behind: client.head).text
+        #expect(whole.hasSuffix("\n]\n") && whole.split(separator: "\n").count == 52)
+        #expect(whole.contains("aaa") && !whole.contains("bbb"))
+        #expect(try server.admin("GET", "/admin/export/data.json").text.split(separator: "\n").count == 51)
+    }
+
     @Test func `an export is one moment's state, however much is written meanwhile`() async throws {
         let server = try RunningServer()
         let user = TestUser(server, id: "u")
