@@ -72,8 +72,8 @@ extension StorageWriter {
         try transaction { transaction throws(ApusError) in try transaction.apply(filled) }
     }
 
-    /// Something of every kind: live records, tombstones that keep a value, purged and expired ones, odd names, devices of users who
-    /// never wrote, a token written twice.
+    /// Something of every kind: live records, tombstones that keep a value, purged and expired ones, odd names, devices
+    /// of users who never wrote, a token written twice.
     func fill(owners: Int) throws {
         for number in 0..<owners {
             try fillOwner(try OwnerID(["a b", "é", "e\u{301}", "a/b", "😀"][number % 5] + "\(number)"))
