@@ -88,7 +88,8 @@ enum AdminDataRoutes {
         exchange.service.storedRecord(
             at: address,
             then: exchange.answer(audited: read) { stored, _ in
-                DataRoutes.reply(stored.record, unless: precondition, isRestorable: stored.isRestorable)
+                let isRestorable = stored.record.isTombstone ? stored.isRestorable : nil
+                return DataRoutes.reply(stored.record, unless: precondition, isRestorable: isRestorable)
             })
     }
 }

@@ -50,7 +50,7 @@ extension ByteBuffer {
         writeStaticString("},\"changes\":")
         writeJSONArray(overview.changes) { $0.writeNotice($1) }
         writeStaticString(",\"audit\":")
-        writeJSONArray(overview.audit) { $0.writeGlance($1) }
+        writeJSONArray(overview.audit) { $0.writeAuditEntry($1) }
         writeStaticString("}")
     }
 
@@ -70,22 +70,6 @@ extension ByteBuffer {
         writeDecimal(change.sequence.rawValue)
         writeStaticString(",\"at\":")
         writeTime(change.committedAt)
-        writeStaticString("}")
-    }
-
-    private mutating func writeGlance(_ entry: AuditEntry) {
-        writeStaticString("{\"at\":")
-        writeTime(entry.at)
-        for (name, text) in [
-            ("actor", entry.origin.actor), ("action", entry.action), ("target", entry.target),
-            ("ip", entry.origin.ip), ("request_id", entry.origin.requestID), ("outcome", entry.outcome),
-            ("detail", entry.detail),
-        ] {
-            writeStaticString(",")
-            writeJSON(name)
-            writeStaticString(":")
-            writeJSON(text)
-        }
         writeStaticString("}")
     }
 

@@ -134,32 +134,7 @@ extension APIOperation {
                     ])
             ],
             failures: .ofWrites + [.notFound]),
-        page("/admin", "dashboard", "The dashboard", StaticFile.html),
-        APIOperation(
-            method: .GET, pattern: "/admin/assets/{name}", id: "dashboardFile", group: .administration,
-            summary: "A file of the dashboard",
-            parameters: [
-                APIParameter(
-                    name: "name", place: .path, schema: .string, meaning: "Its name.", example: "admin.css")
-            ],
-            answers: [
-                APIAnswer(
-                    status: 200, meaning: "The file.", headers: [.fileTag],
-                    content: [
-                        APIContent(type: StaticFile.css, schema: .anything),
-                        APIContent(type: "text/javascript; charset=utf-8", schema: .anything),
-                        APIContent(type: "image/svg+xml", schema: .anything),
-                    ]),
-                APIAnswer(status: 304, meaning: "It is the one the client has.", headers: [.fileTag]),
-            ],
-            failures: [.notFound]),
     ]
-
-    private static func page(_ pattern: String, _ id: String, _ summary: String, _ type: String) -> APIOperation {
-        APIOperation(
-            method: .GET, pattern: pattern, id: id, group: .administration, summary: summary,
-            answers: [.text(type, "The page.")])
-    }
 
     fileprivate static let server: [APIOperation] = [
         APIOperation(
