@@ -93,7 +93,8 @@ export async function open(method, target, { body, headers = {}, signal } = {}) 
     }
     if (answer.status === 429 && attempt < attemptsMax) {
       const asked = Number(answer.headers.get("Retry-After"));
-      const seconds = Math.min(Math.max(asked || 1, 1), waitSecondsMax);
+      // The next one that may pass may be somebody else's of this address: a little longer each time.
+      const seconds = Math.min(Math.max(asked || 1, 1) + attempt - 1, waitSecondsMax);
       state("waiting", `Too many requests: waiting ${seconds} s`);
       await pause(seconds, signal);
       continue;

@@ -68,6 +68,7 @@ final class Browser {
     }
 
     /// What a script gives to its last argument, a function.
+    @discardableResult
     func runAwaiting(_ script: String) throws -> JSON {
         try driver.call("POST", "execute/async", "{\"script\":\(JSON.quoted(script)),\"args\":[]}")
     }

@@ -111,7 +111,7 @@ import Testing
             try settle(browser)
             try browser.waitUntil(
                 "[...document.querySelectorAll('section:not([hidden]) *')].some((element) => "
-                    + "(element.value ?? element.textContent).includes('<img src=x'))")
+                    + "String(element.value ?? element.textContent).includes('<img src=x'))")
             #expect(try browser.run("return window.pwned ?? null").isNull, "\(place)")
             #expect(try browser.run("return document.querySelector('img[onerror]')").isNull, "\(place)")
         }

@@ -202,8 +202,12 @@ import Testing
     @Test func `a page that asks too much waits as long as it is told to, and goes on`() throws {
         let dashboard = try Dashboard(["ADMIN_RATE_LIMIT_PER_MIN": "90"])
         let browser = dashboard.browser
-        try browser.run(
-            "for (let count = 0; count < 200; count += 1) fetch(location.origin + '/v1/admin/users?limit=1')")
+        try browser.runAwaiting(
+            """
+            const done = arguments[arguments.length - 1];
+            const asks = Array.from({ length: 100 }, () => fetch(location.origin + '/v1/admin/users?limit=1'));
+            Promise.all(asks).then(() => done());
+            """)
         try browser.press("Users")
         try browser.waitFor("Too many requests: waiting")
         try browser.waitFor("No user is called like this.")

@@ -114,7 +114,7 @@ import Testing
         let results = try browser.runAwaiting(
             #"""
             const done = arguments[arguments.length - 1];
-            import("/admin/assets/json.js").then(({ complaint, pretty, records }) => {
+            import(`${location.origin}/admin/assets/json.js`).then(({ complaint, pretty, records }) => {
               const good = [
                 '{"b":1,"a":1.0,"b":[1e400,-0,[],{},[{"c":"\\u00e9 \\" , : "}]]}', '"x"', "12", "[[[]]]", "null",
               ];
