@@ -25,6 +25,8 @@ struct Admission {
                 then(.reply(HTTPReply(status: .noContent, headers: [("Allow", Self.everyMethod)])))
                 return
             }
+            // The parser of HTTP/1.1 lets none of these through; in HTTP/2 a client can make up any.
+            if case .RAW = head.method { throw ApusError(.methodNotAllowed, "no path takes this method") }
             exchange.target = try RequestTarget(head.uri)
             let isGuarded = AdministratorGate.guards(exchange.target)
             guard isGuarded || !WebSocketHandshake.isAsked(by: head) else {
